@@ -1,0 +1,78 @@
+"""What the two MyoSuite bodies share: names, floor, toes."""
+
+from __future__ import annotations
+
+import warnings
+
+import mujoco
+
+SIDES = {"r": "right", "l": "left"}
+
+TRUNK_SEGMENTS = {"pelvis": "pelvis", "torso": "torso", "head": "head"}
+LEG_SEGMENTS = {
+    f"{segment}_{side}": f"{body}_{side}"
+    for side in SIDES
+    for segment, body in {
+        "thigh": "femur",
+        "shank": "tibia",
+        "ankle": "talus",
+        "foot": "calcn",
+        "toes": "toes",
+    }.items()
+}
+LEG_ROLES = {
+    f"{role}_{side}": tuple(f"{joint}_{side}" for joint in joints)
+    for side in SIDES
+    for role, joints in {
+        "hip": ("hip_flexion", "hip_adduction", "hip_rotation"),
+        "knee": ("knee_angle",),
+        "ankle": ("ankle_angle",),
+        "subtalar": ("subtalar_angle",),
+        "toes": ("mtp_angle",),
+    }.items()
+}
+LEG_KEY_BODIES = tuple(f"{segment}_{side}" for side in SIDES for segment in ("thigh", "shank", "foot", "toes"))
+
+TOE_STIFFNESS = 25.0
+"""Passive stiffness of the metatarsophalangeal joints, N·m/rad, for the plantar fascia that the model leaves out."""
+TOE_DAMPING = 1.0
+"""N·m·s/rad."""
+
+
+def load_spec(model: str) -> mujoco.MjSpec:
+    """Specification of a MyoSuite model, by its ``myo_sim`` name."""
+    import myo_sim
+
+    handler = mujoco.get_mju_user_warning()
+    mujoco.set_mju_user_warning(lambda _: None)  # it warns that its parts are joined without a prefix, as intended
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return myo_sim.load_spec(model)
+    finally:
+        mujoco.set_mju_user_warning(handler)
+
+
+def flatten_floor(spec: mujoco.MjSpec) -> None:
+    """Make the plane at z = 0 the only floor."""
+    for geom in list(spec.worldbody.geoms):
+        if geom.type == mujoco.mjtGeom.mjGEOM_PLANE:
+            geom.name, geom.pos, geom.size = "floor", [0, 0, 0], [0, 0, 0.1]
+        else:
+            spec.delete(geom)
+
+
+def stiffen_toes(spec: mujoco.MjSpec) -> None:
+    """Give the toe joints the passive stiffness and damping of a foot."""
+    for side in SIDES:
+        joint = spec.joint(f"mtp_angle_{side}")
+        joint.stiffness, joint.damping = [TOE_STIFFNESS, 0, 0], [TOE_DAMPING, 0, 0]
+
+
+def muscle_groups(spec: mujoco.MjSpec) -> dict[str, list[int]]:
+    """Muscle indices by region and side."""
+    groups: dict[str, list[int]] = {}
+    for index, actuator in enumerate(spec.actuators):
+        side = SIDES["l" if actuator.name.endswith("_l") else "r"]
+        groups.setdefault(f"leg_{side}", []).append(index)
+    return groups

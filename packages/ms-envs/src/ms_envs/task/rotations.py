@@ -1,0 +1,97 @@
+"""Unit quaternions (w, x, y, z) on batched arrays; ``xp`` is numpy or jax.numpy."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+Array = Any
+"""A numpy or JAX array."""
+
+
+def multiply(xp: ModuleType, a: Array, b: Array) -> Array:
+    """Hamilton product, (..., 4)."""
+    aw, ax, ay, az = (a[..., i] for i in range(4))
+    bw, bx, by, bz = (b[..., i] for i in range(4))
+    return xp.stack(
+        [
+            aw * bw - ax * bx - ay * by - az * bz,
+            aw * bx + ax * bw + ay * bz - az * by,
+            aw * by - ax * bz + ay * bw + az * bx,
+            aw * bz + ax * by - ay * bx + az * bw,
+        ],
+        axis=-1,
+    )
+
+
+def conjugate(xp: ModuleType, q: Array) -> Array:
+    """Inverse rotation, (..., 4)."""
+    return xp.concatenate([q[..., :1], -q[..., 1:]], axis=-1)
+
+
+def rotate(xp: ModuleType, q: Array, v: Array) -> Array:
+    """Rotate vectors (..., 3) by quaternions (..., 4); the leading axes broadcast."""
+    axis = xp.broadcast_to(q[..., 1:], (*v.shape[:-1], 3))
+    twice = 2.0 * _cross(xp, axis, v)
+    return v + q[..., :1] * twice + _cross(xp, axis, twice)
+
+
+def rotate_inverse(xp: ModuleType, q: Array, v: Array) -> Array:
+    """Rotate vectors (..., 3) by the inverse of quaternions (..., 4)."""
+    return rotate(xp, conjugate(xp, q), v)
+
+
+def heading(xp: ModuleType, q: Array) -> Array:
+    """Rotation about the vertical that carries the world x axis under the body's, (..., 4).
+
+    Where the body's x axis points straight up or down its heading is undefined; the yaw of the ZYX Euler angles,
+    which this is, then falls back to the direction of its y axis.
+    """
+    w, x, y, z = (q[..., i] for i in range(4))
+    half = 0.5 * xp.arctan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z))
+    zero = xp.zeros_like(half)
+    return xp.stack([xp.cos(half), zero, zero, xp.sin(half)], axis=-1)
+
+
+def angle(xp: ModuleType, a: Array, b: Array) -> Array:
+    """Geodesic angle between two orientations, rad, (...)."""
+    relative = multiply(xp, conjugate(xp, a), b)
+    return 2 * xp.arctan2(xp.linalg.norm(relative[..., 1:], axis=-1), xp.abs(relative[..., 0]))
+
+
+def tangent_normal(xp: ModuleType, q: Array) -> Array:
+    """First and third columns of the rotation matrix, (..., 6): a continuous code of the orientation."""
+    w, x, y, z = (q[..., i] for i in range(4))
+    return xp.stack(
+        [
+            1 - 2 * (y * y + z * z),
+            2 * (x * y + w * z),
+            2 * (x * z - w * y),
+            2 * (x * z + w * y),
+            2 * (y * z - w * x),
+            1 - 2 * (x * x + y * y),
+        ],
+        axis=-1,
+    )
+
+
+def slerp(xp: ModuleType, a: Array, b: Array, fraction: Array) -> Array:
+    """Shortest-arc interpolation from ``a`` to ``b``, (..., 4), at fractions in [0, 1], (...)."""
+    cosine = xp.sum(a * b, axis=-1, keepdims=True)
+    b = xp.where(cosine < 0, -b, b)
+    theta = xp.arccos(xp.clip(xp.abs(cosine), 0.0, 1.0))
+    sine = xp.sin(theta)
+    close = sine < 1e-6
+    safe = xp.where(close, 1.0, sine)
+    f = fraction[..., None]
+    weight_a = xp.where(close, 1 - f, xp.sin((1 - f) * theta) / safe)
+    weight_b = xp.where(close, f, xp.sin(f * theta) / safe)
+    mixed = weight_a * a + weight_b * b
+    return mixed / xp.linalg.norm(mixed, axis=-1, keepdims=True)
+
+
+def _cross(xp: ModuleType, a: Array, b: Array) -> Array:
+    """Cross product, (..., 3); several times faster than the general one of numpy."""
+    ax, ay, az = a[..., 0], a[..., 1], a[..., 2]
+    bx, by, bz = b[..., 0], b[..., 1], b[..., 2]
+    return xp.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)
