@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -201,7 +203,8 @@ def describe(
     """
     if not (np.isfinite(strength) and strength > 0):
         raise ValueError(f"strength must be a positive number, got {strength!r}")
-    model = spec.compile()
+    with prefix_warning_silenced():
+        model = spec.compile()
     _scale_muscle_force(model, strength)
     independent, coupled, parent, polynomial = _split_joints(model)
     position = {model.joint(j).name: i for i, j in enumerate(independent)}
@@ -224,6 +227,19 @@ def describe(
         source=source,
         strength=float(strength),
     )
+
+
+@contextmanager
+def prefix_warning_silenced() -> Iterator[None]:
+    """Keep MuJoCo from warning that the parts of a body are joined without a name prefix, as their authors intend."""
+    handler = mujoco.get_mju_user_warning()
+    mujoco.set_mju_user_warning(lambda _: None)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Attaching a spec with an empty prefix")
+            yield
+    finally:
+        mujoco.set_mju_user_warning(handler)
 
 
 def _scale_muscle_force(model: mujoco.MjModel, strength: float) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
-
 import mujoco
+
+from ms_envs.bodies.body import prefix_warning_silenced
 
 SIDES = {"r": "right", "l": "left"}
 
@@ -43,14 +43,8 @@ def load_spec(model: str) -> mujoco.MjSpec:
     """Specification of a MyoSuite model, by its ``myo_sim`` name."""
     import myo_sim
 
-    handler = mujoco.get_mju_user_warning()
-    mujoco.set_mju_user_warning(lambda _: None)  # it warns that its parts are joined without a prefix, as intended
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return myo_sim.load_spec(model)
-    finally:
-        mujoco.set_mju_user_warning(handler)
+    with prefix_warning_silenced():
+        return myo_sim.load_spec(model)
 
 
 def flatten_floor(spec: mujoco.MjSpec) -> None:

@@ -100,9 +100,7 @@ class MotionClip:
         ):
             shape = getattr(self, name).shape[1:]
             if shape != expected:
-                raise ValueError(
-                    f"clip {self.motion!r}: {name} has frames of shape {shape}, the body needs {expected}"
-                )
+                raise ValueError(f"clip {self.motion!r}: {name} has frames of shape {shape}, the body needs {expected}")
 
     def locate(self, time: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
         """Frame before each time, fraction of the way to the next, and displacement of earlier rounds.
@@ -217,9 +215,7 @@ class ReferenceTable:
     def __init__(self, clip: MotionClip, body: Body) -> None:
         clip.check_fits(body)
         self.clip = clip
-        frames = pose_from_coordinates(
-            np, clip.qpos, clip.qvel, clip.key_position, body.qpos_index, body.dof_index
-        )
+        frames = pose_from_coordinates(np, clip.qpos, clip.qvel, clip.key_position, body.qpos_index, body.dof_index)
         self._shapes = [values.shape[1:] for values in frames]
         self._splits = np.cumsum([int(np.prod(shape)) for shape in self._shapes])[:-1]
         self._rows = np.concatenate([values.reshape(len(values), -1) for values in frames], axis=1)
