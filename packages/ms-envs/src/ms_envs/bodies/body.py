@@ -95,6 +95,12 @@ class Body:
         return (length[:, 1] - length[:, 0]) / (normalised[:, 1] - normalised[:, 0])
 
     @cached_property
+    def peak_force(self) -> NDArray[np.float64]:
+        """Peak isometric force of each muscle, N, (M,)."""
+        given, scale = self.model.actuator_gainprm[:, 2], self.model.actuator_gainprm[:, 3]
+        return np.where(given > 0, given, scale / np.maximum(self.model.actuator_acc0, 1e-12))
+
+    @cached_property
     def mass(self) -> float:
         """Mass in kg."""
         return float(self.model.body_mass.sum())

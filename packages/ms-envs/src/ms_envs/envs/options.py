@@ -1,0 +1,117 @@
+"""Arguments of the tracking environments, checked once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from ms_envs.bodies import DEFAULT_BODY
+from ms_envs.envs.control import CONTROLS, ReflexGains
+from ms_envs.task.observation import MUSCLE_SIGNALS
+from ms_envs.task.reward import checked_weights
+from ms_envs.task.termination import Termination
+
+RESETS = ("uniform", "start")
+"""Where in the motion episodes start: anywhere, or always at its first frame."""
+
+
+@dataclass(frozen=True)
+class TrackingOptions:
+    """What can be chosen when an environment is made.
+
+    Attributes:
+        body: Name of the body.
+        body_options: Options of that body, such as ``{"free_fingers": True}``.
+        strength: Factor on every muscle's peak isometric force.
+        control: ``"excitation"``, ``"reflex"`` or ``"posture"``.
+        reflex: Gains of the stretch reflex, keys ``tone``, ``stiffness``, ``damping``.
+        clip: Path of a clip of your own, instead of the one of the suite.
+        control_rate: Actions per second.
+        timestep: Physics time step, s; the control step must be a whole number of them.
+        horizon: Longest episode, s; by default 10 s of a looping motion, or to the end of another.
+        lookahead: How far ahead the observed reference frames are, s.
+        muscle_signals: Observed muscle signals, from ``activation``, ``length``, ``velocity``, ``force``.
+        root_termination: Distance of the root from the reference that ends an episode, m.
+        key_body_termination: Distance of a key body from the reference that ends it, each relative to its root, m.
+        reset_distribution: ``"uniform"`` over the motion or ``"start"``.
+        reset_noise: Standard deviation of joint angles at the start, rad; ten times that per second for velocities.
+        reward_terms: Weights of the hand-tuned reward; see :data:`ms_envs.task.reward.DEFAULT_REWARD`.
+    """
+
+    body: str = DEFAULT_BODY
+    body_options: Mapping[str, bool] = field(default_factory=dict)
+    strength: float = 1.0
+    control: str = "excitation"
+    reflex: Mapping[str, float] = field(default_factory=dict)
+    clip: str | os.PathLike[str] | None = None
+    control_rate: float = 50.0
+    timestep: float = 0.002
+    horizon: float | None = None
+    lookahead: tuple[float, ...] = (0.02, 0.04, 0.1)
+    muscle_signals: tuple[str, ...] = ("activation",)
+    root_termination: float = Termination().root
+    key_body_termination: float = Termination().key_body
+    reset_distribution: str = "uniform"
+    reset_noise: float = 0.0
+    reward_terms: Mapping[str, float] | None = None
+
+    def __post_init__(self) -> None:
+        _one_of("control", self.control, CONTROLS)
+        _one_of("reset_distribution", self.reset_distribution, RESETS)
+        for signal in self.muscle_signals:
+            _one_of("muscle signal", signal, MUSCLE_SIGNALS)
+        for name in ("control_rate", "timestep", "root_termination", "key_body_termination"):
+            _positive(name, getattr(self, name))
+        if self.horizon is not None:
+            _positive("horizon", self.horizon)
+        if not 0 <= self.reset_noise < 1:
+            raise ValueError(f"reset_noise must be in [0, 1) rad, got {self.reset_noise!r}")
+        if not self.lookahead or min(self.lookahead) < 0:
+            raise ValueError(f"lookahead needs at least one time, none of them negative, got {self.lookahead!r}")
+        ratio = 1 / (self.control_rate * self.timestep)
+        if round(ratio) < 1 or abs(ratio - round(ratio)) > 1e-6 * ratio:
+            raise ValueError(
+                f"a control step of {1 / self.control_rate:g} s is not a whole number of time steps of "
+                f"{self.timestep:g} s; choose a control_rate that divides {1 / self.timestep:g}"
+            )
+        checked_weights(self.reward_terms)
+        _ = self.reflex_gains
+
+    @classmethod
+    def from_arguments(cls, arguments: Mapping[str, Any]) -> TrackingOptions:
+        """Options from keyword arguments.
+
+        Raises:
+            ValueError: If a name is unknown or a value unusable; the message lists the choices.
+        """
+        valid = [f.name for f in fields(cls)]
+        unknown = sorted(set(arguments) - set(valid))
+        if unknown:
+            raise ValueError(f"unknown arguments {unknown}; choose from {valid}")
+        return cls(**arguments)
+
+    @property
+    def substeps(self) -> int:
+        """Physics steps in one control step."""
+        return round(1 / (self.control_rate * self.timestep))
+
+    @property
+    def reflex_gains(self) -> ReflexGains:
+        """Gains of the stretch reflex, defaults filled in."""
+        valid = [f.name for f in fields(ReflexGains)]
+        unknown = sorted(set(self.reflex) - set(valid))
+        if unknown:
+            raise ValueError(f"unknown reflex gains {unknown}; choose from {valid}")
+        return ReflexGains(**self.reflex)
+
+
+def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"unknown {name} {value!r}; choose one of {', '.join(map(repr, choices))}")
+
+
+def _positive(name: str, value: float) -> None:
+    if not 0 < value < float("inf"):
+        raise ValueError(f"{name} must be a positive number, got {value!r}")

@@ -1,0 +1,336 @@
+"""N bodies that imitate one motion, stepped together on threads."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from ms_envs.bodies import load_body
+from ms_envs.envs.control import make_control
+from ms_envs.envs.options import TrackingOptions
+from ms_envs.motions import ReferenceTable, load_clip
+from ms_envs.physics import CpuEngine
+from ms_envs.task.errors import tracking_error, tracking_error_slices, tracking_metrics
+from ms_envs.task.observation import MuscleScale, observation_slices, observe
+from ms_envs.task.reward import checked_weights, reward_terms
+from ms_envs.task.state import BodyState, Reference
+from ms_envs.task.termination import Termination, terminated
+
+DEFAULT_HORIZON = 10.0
+"""Longest episode of a looping motion, s."""
+LAST_START = 0.5
+"""A motion that does not loop is never started later than this before its end, s."""
+RESTING_ACTIVATION = 0.05
+"""Activation at the start of an episode where the clip gives none."""
+
+
+class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDArray[Any]]):
+    """Vector environment on the CPU engine; the task is documented at :class:`ms_envs.envs.TrackingEnv`.
+
+    Environment ``i`` draws from its own random numbers, seeded ``seed + i``, and so behaves exactly as a single
+    environment with that seed, whatever the others do.
+
+    Args:
+        motion: Name of the motion.
+        num_envs: Number of environments, N.
+        threads: Threads that step physics; by default one per core, at most N.
+        autoreset_mode: What happens after an episode ends, as Gymnasium defines it.
+        render_mode: ``None`` or ``"rgb_array"``.
+        render_options: Options of :class:`ms_envs.envs.rendering.Renderer`, such as ``{"ghost": "beside"}``.
+        **options: See :class:`ms_envs.envs.options.TrackingOptions`.
+
+    Raises:
+        ValueError: If an argument is not valid; the message names the choices.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "autoreset_mode": AutoresetMode.NEXT_STEP}
+
+    def __init__(
+        self,
+        motion: str,
+        num_envs: int = 1,
+        *,
+        threads: int | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: str | None = None,
+        render_options: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        if num_envs < 1:
+            raise ValueError(f"num_envs must be at least 1, got {num_envs!r}")
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            raise ValueError(
+                f"unknown render_mode {render_mode!r}; choose None or one of {self.metadata['render_modes']}"
+            )
+        self.options = o = TrackingOptions.from_arguments(options)
+        self.num_envs, self.motion, self.render_mode = num_envs, motion, render_mode
+        self.control_timestep = o.substeps * o.timestep
+        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.metadata = self.metadata | {
+            "autoreset_mode": self.autoreset_mode,
+            "render_fps": round(1 / self.control_timestep),
+        }
+        self.body = load_body(o.body, strength=o.strength, timestep=o.timestep, **o.body_options)
+        self.clip = load_clip(motion if o.clip is None else o.clip, self.body)
+        self._reference = ReferenceTable(self.clip, self.body)
+        self._control = make_control(o.control, self.body, self.clip, o.reflex_gains)
+        threads = min(num_envs, threads or os.cpu_count() or 1)
+        self._engine = CpuEngine(self.body, num_envs, o.substeps, threads)
+        self._weights = checked_weights(o.reward_terms)
+        self._limits = Termination(o.root_termination, o.key_body_termination)
+        self._muscle_scale = MuscleScale(self.body.optimal_fiber_length, self.body.peak_force)
+
+        joints, key_bodies = len(self.body.joint_ids), len(self.body.key_bodies)
+        self.error_slices = tracking_error_slices(joints, key_bodies)
+        self.observation_slices = observation_slices(
+            joints, key_bodies, self.body.model.nu, len(o.lookahead), o.muscle_signals
+        )
+        size = max(block.stop for block in self.observation_slices.values())
+        self.single_observation_space = Box(-np.inf, np.inf, (size,), np.float32)
+        self.single_action_space = self._control.action_space
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+
+        self._start = np.zeros(num_envs)
+        self._steps = np.zeros(num_envs, dtype=np.int64)
+        self._done = np.ones(num_envs, dtype=np.bool_)
+        self._generators = [np.random.default_rng() for _ in range(num_envs)]
+        self._renderer: Any = None
+        self._render_options = render_options or {}
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        """Start new episodes.
+
+        Args:
+            seed: Seeds environment ``i`` with ``seed + i``, or each with its own.
+            options: ``"phase"``: where in the motion to start, in [0, 1), one number or one per environment;
+                ``"reset_mask"``: bool (N,), which environments to reset.
+
+        Returns:
+            Observations (N, D) and info.
+
+        Raises:
+            ValueError: If an option is unknown or not valid.
+        """
+        options = dict(options or {})
+        mask, phase = options.pop("reset_mask", None), options.pop("phase", None)
+        if options:
+            raise ValueError(f"unknown reset options {sorted(options)}; choose from ['phase', 'reset_mask']")
+        if mask is None:
+            mask = np.ones(self.num_envs, dtype=np.bool_)
+        elif np.shape(mask) != (self.num_envs,) or np.asarray(mask).dtype != np.bool_ or not np.any(mask):
+            raise ValueError(f"reset_mask must be a bool array of shape ({self.num_envs},) with at least one True")
+        self._seed(seed, mask)
+        self._begin(np.flatnonzero(mask), phase)
+        state, reference = self._engine.state(), self._reference.at(self._time)
+        return self._observe(state), self._info(state, reference, mask)
+
+    def step(
+        self, actions: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
+        """Advance every environment by one control step.
+
+        Args:
+            actions: (N, A).
+
+        Returns:
+            Observations (N, D), rewards (N,), terminated (N,), truncated (N,) and info.
+
+        Raises:
+            ValueError: If the actions have the wrong shape or are not finite.
+            gymnasium.error.ResetNeeded: If an episode is over and automatic resets are disabled.
+        """
+        actions = np.asarray(actions, dtype=np.float32)
+        if actions.shape != self.action_space.shape:
+            raise ValueError(f"actions must have shape {self.action_space.shape}, got {actions.shape}")
+        active = ~self._done
+        if not np.isfinite(actions[active]).all():
+            raise ValueError("actions must be finite numbers")
+        if self.autoreset_mode is not AutoresetMode.NEXT_STEP and self._done.any():
+            raise gymnasium.error.ResetNeeded("call reset() for environments whose episode is over")
+
+        self._steps[active] += 1
+        self._engine.step(self._control.command(actions, self._time), active)
+        if self._done.any():  # next-step mode: this step resets what ended in the last one
+            self._begin(np.flatnonzero(self._done))
+        state, reference = self._engine.state(), self._reference.at(self._time)
+        terms = reward_terms(np, state, reference)
+        alive = active & ~state.diverged
+        rewards = np.where(alive, sum(w * terms[name] for name, w in self._weights.items()), 0.0)
+        ended = active & terminated(np, state, reference, self._limits)
+        truncated = active & ~ended & (self._steps >= self._last_step)
+        info = self._info(state, reference, np.ones(self.num_envs, dtype=np.bool_))
+        info |= {"reward_terms": _masked(terms, active), "_reward_terms": active}
+        observations = self._observe(state)
+        self._done = ended | truncated
+        if self.autoreset_mode is AutoresetMode.SAME_STEP and self._done.any():
+            observations, info = self._reset_in_same_step(observations, info)
+        return observations, rewards, ended, truncated, info
+
+    def render(self) -> tuple[NDArray[np.uint8], ...] | None:
+        """Pictures of all environments, each (H, W, 3), if ``render_mode`` is ``"rgb_array"``."""
+        if self.render_mode is None:
+            gymnasium.logger.warn("render() does nothing unless the environment is made with a render_mode")
+            return None
+        return tuple(self._draw(env) for env in range(self.num_envs))
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Stop the threads and the renderer."""
+        self._engine.close()
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
+
+    def get_state(self) -> dict[str, NDArray[Any]]:
+        """Everything that decides the future of all environments, for an exact restart."""
+        generators = json.dumps([generator.bit_generator.state for generator in self._generators])
+        return {
+            **self._engine.get_state(),
+            "start": self._start.copy(),
+            "steps": self._steps.copy(),
+            "done": self._done.copy(),
+            "generators": np.frombuffer(generators.encode(), dtype=np.uint8).copy(),
+        }
+
+    def set_state(self, state: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
+        """Continue from what :meth:`get_state` returned.
+
+        Returns:
+            The observations at that point, (N, D).
+
+        Raises:
+            ValueError: If the state is that of another number of environments.
+        """
+        if len(state["start"]) != self.num_envs:
+            raise ValueError(f"the state is of {len(state['start'])} environments, this one has {self.num_envs}")
+        self._engine.set_state({name: state[name] for name in ("physics", "muscle_force")})
+        self._start[:], self._steps[:], self._done[:] = state["start"], state["steps"], state["done"]
+        for generator, values in zip(self._generators, json.loads(state["generators"].tobytes()), strict=True):
+            generator.bit_generator.state = values
+        return self._observe(self._engine.state())
+
+    @property
+    def _time(self) -> NDArray[np.float64]:
+        """Where each environment stands in the motion, s, (N,)."""
+        return self._start + self._steps * self.control_timestep
+
+    @property
+    def _last_step(self) -> NDArray[np.int64]:
+        """Step at which each episode is complete, (N,)."""
+        horizon = self.options.horizon
+        if self.clip.loop:
+            length = np.full(self.num_envs, horizon or DEFAULT_HORIZON)
+        else:
+            length = np.minimum(self.clip.duration - self._start, horizon or np.inf)
+        return np.maximum(np.floor(length / self.control_timestep + 1e-6).astype(np.int64), 1)
+
+    def _seed(self, seed: int | Sequence[int | None] | None, mask: NDArray[np.bool_]) -> None:
+        if seed is None:
+            return
+        seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, (int, np.integer)) else list(seed)
+        if len(seeds) != self.num_envs:
+            raise ValueError(f"{len(seeds)} seeds were given for {self.num_envs} environments")
+        for env in np.flatnonzero(mask):
+            if seeds[env] is not None:
+                self._generators[env] = np.random.default_rng(seeds[env])
+
+    def _begin(self, envs: NDArray[np.intp], phase: float | NDArray[np.float64] | None = None) -> None:
+        """Put environments on the reference, at a phase or where the reset distribution says."""
+        duration = self.clip.duration
+        if phase is not None:
+            phases = np.broadcast_to(np.asarray(phase, dtype=np.float64), (self.num_envs,))[envs]
+            if not ((phases >= 0) & (phases < 1)).all():
+                raise ValueError(f"phase must be in [0, 1), got {phase!r}")
+            self._start[envs] = phases * duration
+        elif self.options.reset_distribution == "start":
+            self._start[envs] = 0.0
+        else:
+            latest = duration if self.clip.loop else max(duration - LAST_START, 0.0)
+            self._start[envs] = [self._generators[env].uniform(0.0, latest) for env in envs]
+        self._steps[envs] = 0
+        self._done[envs] = False
+        qpos, qvel = self.clip.coordinates(self._start[envs])
+        if self.options.reset_noise > 0:
+            self._perturb(envs, qpos, qvel)
+        self._engine.reset(envs, qpos, qvel, self._balanced_activation(envs))
+
+    def _perturb(self, envs: NDArray[np.intp], qpos: NDArray[np.float64], qvel: NDArray[np.float64]) -> None:
+        body, noise = self.body, self.options.reset_noise
+        draws = np.stack([self._generators[env].normal(0.0, noise, (2, len(body.joint_ids))) for env in envs])
+        lower, upper = body.joint_range.T
+        qpos[:, body.qpos_index] = np.clip(qpos[:, body.qpos_index] + draws[:, 0], lower, upper)
+        qvel[:, body.dof_index] += 10.0 * draws[:, 1]
+        body.complete(qpos)
+
+    def _balanced_activation(self, envs: NDArray[np.intp]) -> NDArray[np.float64]:
+        if self.clip.activation is None:
+            return np.full((len(envs), self.body.model.nu), RESTING_ACTIVATION)
+        index, fraction, _ = self.clip.locate(self._start[envs])
+        f = fraction[:, None]
+        activation = (1 - f) * self.clip.activation[index] + f * self.clip.activation[index + 1]
+        return np.clip(activation / self.body.strength, 0.0, 1.0)
+
+    def _observe(self, state: BodyState) -> NDArray[np.float32]:
+        time = self._time
+        future = [self._reference.at(time + ahead) for ahead in self.options.lookahead]
+        return observe(np, state, future, self._muscle_scale, self.options.muscle_signals)
+
+    def _info(self, state: BodyState, reference: Reference, present: NDArray[np.bool_]) -> dict[str, Any]:
+        error = tracking_error(np, state.pose, reference).astype(np.float32)
+        metrics = tracking_metrics(np, state.pose, state.muscles, reference)
+        duration = self.clip.duration
+        time = self._time
+        info: dict[str, Any] = {
+            "tracking_error": error,
+            "metrics": _masked(metrics, present),
+            "phase": np.mod(time, duration) / duration if self.clip.loop else np.minimum(time / duration, 1.0),
+            "diverged": state.diverged,
+        }
+        return info | {f"_{name}": present for name in info}
+
+    def _reset_in_same_step(
+        self, observations: NDArray[np.float32], info: dict[str, Any]
+    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        """Reset what has ended, keeping its last observation and info as Gymnasium says."""
+        done = self._done.copy()
+        final_obs = np.full(self.num_envs, None, dtype=object)
+        for env in np.flatnonzero(done):
+            final_obs[env] = observations[env]
+        final_info = {
+            name: ({key: done if key.startswith("_") else values for key, values in value.items()})
+            if isinstance(value, dict)
+            else (done if name.startswith("_") else value)
+            for name, value in info.items()
+        }
+        terms = {name: info[name] for name in ("reward_terms", "_reward_terms")}
+        self._begin(np.flatnonzero(done))
+        state, reference = self._engine.state(), self._reference.at(self._time)
+        new_info = self._info(state, reference, np.ones(self.num_envs, dtype=np.bool_))
+        new_info |= terms
+        new_info |= {"final_obs": final_obs, "_final_obs": done, "final_info": final_info, "_final_info": done}
+        return self._observe(state), new_info
+
+    def _draw(self, env: int) -> NDArray[np.uint8]:
+        if self._renderer is None:
+            from ms_envs.envs.rendering import Renderer
+
+            self._renderer = Renderer(self.body, **self._render_options)
+        qpos, activation = self._engine.coordinates(env)
+        reference, _ = self.clip.coordinates(self._time[env : env + 1])
+        return self._renderer.render(qpos, activation, reference[0])
+
+
+def _masked(values: dict[str, NDArray[Any]], mask: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+    """Arrays with the ``_name`` masks that Gymnasium's vector infos carry."""
+    return values | {f"_{name}": mask for name in values}

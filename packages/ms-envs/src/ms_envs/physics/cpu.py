@@ -1,0 +1,207 @@
+"""MuJoCo on a thread pool: one ``MjData`` per environment, stepped while the interpreter lock is free."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from ms_envs.bodies.body import Body
+from ms_envs.task.state import BodyState, Muscles, pose_from_coordinates
+
+MAX_SPEED = 1000.0
+"""Generalised speed above which physics counts as broken down, m/s or rad/s."""
+
+CHUNKS_PER_THREAD = 4
+"""Work is dealt out in several chunks a thread, since bodies in contact take longer than bodies in the air."""
+
+STATE = mujoco.mjtState.mjSTATE_INTEGRATION
+
+
+class ReflexCommand(NamedTuple):
+    """Affine law of a spinal reflex arc, held over one control step: excitation = bias + k · length + d · velocity.
+
+    MuJoCo clamps the excitation to [0, 1].
+
+    Attributes:
+        bias: (N, M).
+        length_gain: 1/m, (M,).
+        velocity_gain: s/m, (M,).
+    """
+
+    bias: NDArray[np.float64]
+    length_gain: NDArray[np.float64]
+    velocity_gain: NDArray[np.float64]
+
+
+class CpuEngine:
+    """N copies of one body.
+
+    A control step ends with the first half of the next physics step, so that positions, lengths and velocities belong
+    to the same instant at no extra cost.
+
+    Args:
+        body: The body.
+        num_envs: N.
+        substeps: Physics steps in one control step.
+        threads: Threads that step; 1 steps in the caller's.
+    """
+
+    def __init__(self, body: Body, num_envs: int, substeps: int, threads: int) -> None:
+        self.body, self.num_envs, self.substeps = body, num_envs, substeps
+        self.model = model = body.model
+        self.data = [mujoco.MjData(model) for _ in range(num_envs)]
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._chunks = min(num_envs, threads * CHUNKS_PER_THREAD) if threads > 1 else 1
+        self._control_step = substeps * model.opt.timestep
+        muscles = model.nu
+        self._qpos = np.zeros((num_envs, model.nq))
+        self._qvel = np.zeros((num_envs, model.nv))
+        self._key_position = np.zeros((num_envs, len(body.key_bodies), 3))
+        self._muscles = Muscles(*(np.zeros((num_envs, muscles)) for _ in Muscles._fields))
+        self._diverged = np.zeros(num_envs, dtype=np.bool_)
+
+    def reset(
+        self,
+        envs: NDArray[np.intp],
+        qpos: NDArray[np.float64],
+        qvel: NDArray[np.float64],
+        activation: NDArray[np.float64],
+    ) -> None:
+        """Put some of the bodies into given states.
+
+        Args:
+            envs: Which, (n,).
+            qpos: Generalised positions, (n, nq).
+            qvel: Generalised velocities, (n, nv).
+            activation: Muscle activations, (n, M).
+        """
+        self._qpos[envs], self._qvel[envs] = qpos, qvel
+        self._muscles.activation[envs] = activation
+        self._diverged[envs] = False
+        for env in envs:
+            self._restore(env)
+
+    def step(self, command: NDArray[np.float64] | ReflexCommand, active: NDArray[np.bool_]) -> None:
+        """Advance bodies by one control step.
+
+        A body whose physics breaks down stays in the state before the step and is flagged.
+
+        Args:
+            command: Excitations held over the step, (N, M), or a reflex law evaluated at every physics step.
+            active: Which bodies move, (N,).
+        """
+        self._diverged[:] = False
+        envs = np.flatnonzero(active)
+        advance = self._reflex(command) if isinstance(command, ReflexCommand) else self._hold(command)
+
+        def work(chunk: NDArray[np.intp]) -> None:
+            for env in chunk:
+                data = self.data[env]
+                data.time = 0.0  # MuJoCo starts over at time zero when it meets a bad number
+                advance(env, data)
+                self._collect(env, data)
+
+        if self._pool is None:
+            work(envs)
+        else:
+            list(self._pool.map(work, [envs[start :: self._chunks] for start in range(self._chunks)]))
+
+    def state(self) -> BodyState:
+        """The state of all bodies; arrays are copies."""
+        pose = pose_from_coordinates(
+            np,
+            self._qpos.copy(),
+            self._qvel,
+            self._key_position.copy(),
+            self.body.qpos_index,
+            self.body.dof_index,
+        )
+        pose = pose._replace(root_linear_velocity=pose.root_linear_velocity.copy())
+        return BodyState(pose, Muscles(*(values.copy() for values in self._muscles)), self._diverged.copy())
+
+    def coordinates(self, env: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """``qpos`` (nq,) and muscle activation (M,) of one body, for drawing it."""
+        return self._qpos[env].copy(), self._muscles.activation[env].copy()
+
+    def get_state(self) -> dict[str, NDArray[np.float64]]:
+        """Everything that decides the future, for an exact restart."""
+        size = mujoco.mj_stateSize(self.model, STATE)
+        states = np.zeros((self.num_envs, size))
+        for data, state in zip(self.data, states, strict=True):
+            mujoco.mj_getState(self.model, data, state, STATE)
+        return {"physics": states, "muscle_force": self._muscles.force.copy()}
+
+    def set_state(self, state: dict[str, NDArray[np.float64]]) -> None:
+        """Continue from what :meth:`get_state` returned."""
+        for env, (data, values) in enumerate(zip(self.data, state["physics"], strict=True)):
+            mujoco.mj_setState(self.model, data, np.ascontiguousarray(values), STATE)
+            mujoco.mj_step1(self.model, data)
+            self._copy(env, data)
+        self._muscles.force[:] = state["muscle_force"]
+
+    def close(self) -> None:
+        """Stop the threads."""
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
+
+    def _hold(self, excitation: NDArray[np.float64]) -> Callable[[int, mujoco.MjData], None]:
+        model, remaining = self.model, self.substeps - 1
+
+        def advance(env: int, data: mujoco.MjData) -> None:
+            data.ctrl[:] = excitation[env]
+            mujoco.mj_step2(model, data)
+            if remaining:
+                mujoco.mj_step(model, data, remaining)
+            mujoco.mj_step1(model, data)
+
+        return advance
+
+    def _reflex(self, command: ReflexCommand) -> Callable[[int, mujoco.MjData], None]:
+        model, substeps = self.model, self.substeps
+        length_gain, velocity_gain = command.length_gain, command.velocity_gain
+        multiply, add = np.multiply, np.add
+        step1, step2 = mujoco.mj_step1, mujoco.mj_step2
+
+        def advance(env: int, data: mujoco.MjData) -> None:
+            bias = command.bias[env]
+            length, velocity, excitation = data.actuator_length, data.actuator_velocity, data.ctrl
+            stretch, rate = np.empty_like(bias), np.empty_like(bias)
+            for _ in range(substeps):
+                multiply(length_gain, length, out=stretch)
+                multiply(velocity_gain, velocity, out=rate)
+                stretch += rate
+                add(stretch, bias, out=excitation)
+                step2(model, data)
+                step1(model, data)
+
+        return advance
+
+    def _collect(self, env: int, data: mujoco.MjData) -> None:
+        """Copy the new state out, or return to the old one if the physics broke down."""
+        restarted = abs(data.time - self._control_step) > 0.5 * self.model.opt.timestep
+        if restarted or not (np.abs(data.qvel).max() < MAX_SPEED and np.isfinite(data.qpos).all()):
+            self._diverged[env] = True
+            self._restore(env)
+        else:
+            self._copy(env, data)
+
+    def _restore(self, env: int) -> None:
+        data = self.data[env]
+        mujoco.mj_resetData(self.model, data)
+        data.qpos[:], data.qvel[:] = self._qpos[env], self._qvel[env]
+        data.act[:] = self._muscles.activation[env]
+        mujoco.mj_forward(self.model, data)
+        self._copy(env, data)
+
+    def _copy(self, env: int, data: mujoco.MjData) -> None:
+        self._qpos[env], self._qvel[env] = data.qpos, data.qvel
+        self._key_position[env] = data.xpos[self.body.key_body_ids]
+        muscles = self._muscles
+        muscles.activation[env], muscles.force[env] = data.act, data.actuator_force
+        muscles.length[env], muscles.velocity[env] = data.actuator_length, data.actuator_velocity

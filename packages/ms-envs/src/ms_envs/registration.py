@@ -1,0 +1,18 @@
+"""The Gymnasium ids of the suite."""
+
+from __future__ import annotations
+
+import gymnasium
+
+from ms_envs.motions import MOTIONS
+
+
+def register_all() -> None:
+    """Register ``MSEmu/<Motion>-v0`` for every motion."""
+    for motion in MOTIONS.values():
+        gymnasium.register(
+            id=f"MSEmu/{motion.env_name}-v0",
+            entry_point="ms_envs.envs:TrackingEnv",
+            vector_entry_point="ms_envs.envs:TrackingVectorEnv",
+            kwargs={"motion": motion.name},
+        )
