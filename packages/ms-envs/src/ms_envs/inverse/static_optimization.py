@@ -1,0 +1,124 @@
+"""Which muscles would produce a motion: static optimisation along a clip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ms_envs.bodies.body import ROOT_DOF, Body
+from ms_envs.inverse.box_least_squares import ConvergenceError, box_least_squares
+from ms_envs.inverse.dynamics import Dynamics, EquationsOfMotion, accelerations
+from ms_envs.motions.clip import MotionClip
+
+Array = NDArray[np.float64]
+
+EFFORT_WEIGHT = 1.0
+"""Cost of a squared activation, against the squared torque out of reach in (N·m)²."""
+
+TOLERATED_FORCE = 20.0
+"""Residual force of the root, N, that costs as much as one newton metre missing at a joint."""
+
+TOLERATED_MOMENT = 5.0
+"""Residual moment of the root, N·m, that costs as much as one newton metre missing at a joint."""
+
+FORCE_UNIT = 100.0
+"""Contact forces are solved for in this unit, N, to be of the size of activations."""
+
+SATURATED = 0.95
+"""Activation from which a muscle counts as saturated."""
+
+
+@dataclass(frozen=True, eq=False)
+class InverseSolution:
+    """Muscle activations and floor forces along a clip of T frames.
+
+    Attributes:
+        activation: 0 to 1, (T, M).
+        joint_moment: Generalised force demanded of root and independent joints beyond what the floor gives; that of
+            the root ought to be zero, N and N·m, (T, 6 + J).
+        residual: The part of it that the muscles do not reach, (T, 6 + J).
+        ground_reaction: Force of the floor on the body in the world frame, N, (T, 3).
+    """
+
+    activation: Array
+    joint_moment: Array
+    residual: Array
+    ground_reaction: Array
+
+    @cached_property
+    def root_residual_force(self) -> Array:
+        """Force that would have to act on the root from nowhere, N, (T,)."""
+        return np.linalg.norm(self.residual[:, :3], axis=1)
+
+    @cached_property
+    def root_residual_moment(self) -> Array:
+        """Moment that would have to act on the root from nowhere, N·m, (T,)."""
+        return np.linalg.norm(self.residual[:, 3:ROOT_DOF], axis=1)
+
+    @cached_property
+    def unreachable(self) -> float:
+        """Share of the joint torque over the clip that is out of the muscles' reach, 0 to 1."""
+        missing = np.abs(self.residual[:, ROOT_DOF:]).sum()
+        return float(missing / max(np.abs(self.joint_moment[:, ROOT_DOF:]).sum(), 1e-9))
+
+    @cached_property
+    def saturation(self) -> Array:
+        """Share of saturated muscles, (T,)."""
+        return (self.activation > SATURATED).mean(axis=1)
+
+
+def static_optimization(body: Body, clip: MotionClip) -> InverseSolution:
+    """Find the least activations, and contact forces, that produce a clip's accelerations in every frame.
+
+    Minimises the squared torque out of reach plus squared activation and contact force, with activations from 0 to 1
+    and contact forces in friction pyramids. The minimiser is unique, so a motion that repeats gets activations that do.
+
+    Args:
+        body: The body.
+        clip: A motion made for it.
+
+    Returns:
+        The solution, with everything that could not be reached in its residual.
+
+    Raises:
+        ValueError: If the clip does not fit the body.
+        ConvergenceError: If a frame was not solved to tolerance.
+    """
+    clip.check_fits(body)
+    dynamics = Dynamics(body)
+    rows = []
+    dual: Array | None = None
+    for frame, acceleration in enumerate(accelerations(body, clip)):
+        equations = dynamics.at(clip.qpos[frame], clip.qvel[frame])
+        try:
+            *row, dual = _solve_frame(equations, acceleration, dual)
+        except ConvergenceError as error:
+            raise ConvergenceError(f"frame {frame} of clip {clip.motion!r} on {body.name!r}: {error}") from error
+        rows.append(row)
+    return InverseSolution(*(np.array(column) for column in zip(*rows, strict=True)))
+
+
+def _solve_frame(
+    equations: EquationsOfMotion, acceleration: Array, dual: Array | None
+) -> tuple[Array, Array, Array, Array, Array]:
+    """Activation, demanded joint moment, residual, ground reaction, and the dual to start the next frame from."""
+    muscles, edges = len(equations.gain), len(equations.contact_weight)
+    active = equations.moment_arm * equations.gain
+    demand = equations.joint_moment(acceleration) - equations.moment_arm @ equations.passive
+    scale = np.ones(len(demand))
+    scale[:3], scale[3:ROOT_DOF] = 1 / TOLERATED_FORCE, 1 / TOLERATED_MOMENT
+    solution, dual = box_least_squares(
+        scale[:, None] * np.concatenate([active, FORCE_UNIT * equations.contact_map], axis=1),
+        scale * demand,
+        np.concatenate([np.full(muscles, EFFORT_WEIGHT), FORCE_UNIT**2 * equations.contact_weight]),
+        np.zeros(muscles + edges),
+        np.concatenate([np.ones(muscles), np.full(edges, np.inf)]),
+        dual,
+    )
+    activation, pyramid_force = solution[:muscles], FORCE_UNIT * solution[muscles:]
+    residual = demand - active @ activation - equations.contact_map @ pyramid_force
+    muscle_moment = active @ activation + equations.moment_arm @ equations.passive
+    return activation, muscle_moment + residual, residual, equations.floor_force(pyramid_force), dual
