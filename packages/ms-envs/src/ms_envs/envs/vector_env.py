@@ -133,8 +133,8 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
             raise ValueError(f"reset_mask must be a bool array of shape ({self.num_envs},) with at least one True")
         self._seed(seed, mask)
         self._begin(np.flatnonzero(mask), phase)
-        state, reference = self._engine.state(), self._reference.at(self._time)
-        return self._observe(state), self._info(state, reference, mask)
+        state, reference, future = self._look()
+        return self._observe(state, future), self._info(state, reference, mask)
 
     def step(
         self, actions: NDArray[np.float32]
@@ -164,7 +164,7 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
         self._engine.step(self._control.command(actions, self._time), active)
         if self._done.any():  # next-step mode: this step resets what ended in the last one
             self._begin(np.flatnonzero(self._done))
-        state, reference = self._engine.state(), self._reference.at(self._time)
+        state, reference, future = self._look()
         terms = reward_terms(np, state, reference)
         alive = active & ~state.diverged
         rewards = np.where(alive, sum(w * terms[name] for name, w in self._weights.items()), 0.0)
@@ -172,7 +172,7 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
         truncated = active & ~ended & (self._steps >= self._last_step)
         info = self._info(state, reference, np.ones(self.num_envs, dtype=np.bool_))
         info |= {"reward_terms": _masked(terms, active), "_reward_terms": active}
-        observations = self._observe(state)
+        observations = self._observe(state, future)
         self._done = ended | truncated
         if self.autoreset_mode is AutoresetMode.SAME_STEP and self._done.any():
             observations, info = self._reset_in_same_step(observations, info)
@@ -218,7 +218,8 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
         self._start[:], self._steps[:], self._done[:] = state["start"], state["steps"], state["done"]
         for generator, values in zip(self._generators, json.loads(state["generators"].tobytes()), strict=True):
             generator.bit_generator.state = values
-        return self._observe(self._engine.state())
+        state, _, future = self._look()
+        return self._observe(state, future)
 
     @property
     def _time(self) -> NDArray[np.float64]:
@@ -281,9 +282,17 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
         activation = (1 - f) * self.clip.activation[index] + f * self.clip.activation[index + 1]
         return np.clip(activation / self.body.strength, 0.0, 1.0)
 
-    def _observe(self, state: BodyState) -> NDArray[np.float32]:
-        time = self._time
-        future = [self._reference.at(time + ahead) for ahead in self.options.lookahead]
+    def _look(self) -> tuple[BodyState, Reference, list[Reference]]:
+        """The bodies, the reference they should be on, and the reference frames ahead, in one lookup."""
+        times = self._time + np.concatenate([[0.0], self.options.lookahead])[:, None]
+        stacked = self._reference.at(times.ravel())
+        frames = [
+            Reference(*(values[i : i + self.num_envs] for values in stacked))
+            for i in range(0, times.size, self.num_envs)
+        ]
+        return self._engine.state(), frames[0], frames[1:]
+
+    def _observe(self, state: BodyState, future: list[Reference]) -> NDArray[np.float32]:
         return observe(np, state, future, self._muscle_scale, self.options.muscle_signals)
 
     def _info(self, state: BodyState, reference: Reference, present: NDArray[np.bool_]) -> dict[str, Any]:
@@ -315,11 +324,11 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
         }
         terms = {name: info[name] for name in ("reward_terms", "_reward_terms")}
         self._begin(np.flatnonzero(done))
-        state, reference = self._engine.state(), self._reference.at(self._time)
+        state, reference, future = self._look()
         new_info = self._info(state, reference, np.ones(self.num_envs, dtype=np.bool_))
         new_info |= terms
         new_info |= {"final_obs": final_obs, "_final_obs": done, "final_info": final_info, "_final_info": done}
-        return self._observe(state), new_info
+        return self._observe(state, future), new_info
 
     def _draw(self, env: int) -> NDArray[np.uint8]:
         if self._renderer is None:

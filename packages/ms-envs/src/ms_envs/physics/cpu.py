@@ -63,6 +63,7 @@ class CpuEngine:
         self._qvel = np.zeros((num_envs, model.nv))
         self._key_position = np.zeros((num_envs, len(body.key_bodies), 3))
         self._muscles = Muscles(*(np.zeros((num_envs, muscles)) for _ in Muscles._fields))
+        self._elapsed = np.zeros(num_envs)
         self._diverged = np.zeros(num_envs, dtype=np.bool_)
 
     def reset(
@@ -95,8 +96,8 @@ class CpuEngine:
             command: Excitations held over the step, (N, M), or a reflex law evaluated at every physics step.
             active: Which bodies move, (N,).
         """
-        self._diverged[:] = False
         envs = np.flatnonzero(active)
+        before = self._qpos.copy(), self._qvel.copy(), self._muscles.activation.copy()
         advance = self._reflex(command) if isinstance(command, ReflexCommand) else self._hold(command)
 
         def work(chunk: NDArray[np.intp]) -> None:
@@ -104,12 +105,19 @@ class CpuEngine:
                 data = self.data[env]
                 data.time = 0.0  # MuJoCo starts over at time zero when it meets a bad number
                 advance(env, data)
-                self._collect(env, data)
+                self._copy(env, data)
+                self._elapsed[env] = data.time
 
         if self._pool is None:
             work(envs)
         else:
             list(self._pool.map(work, [envs[start :: self._chunks] for start in range(self._chunks)]))
+        restarted = np.abs(self._elapsed - self._control_step) > 0.5 * self.model.opt.timestep
+        usable = (np.abs(self._qvel).max(axis=1) < MAX_SPEED) & np.isfinite(self._qpos).all(axis=1)
+        self._diverged = active & (restarted | ~usable)
+        for env in np.flatnonzero(self._diverged):
+            self._qpos[env], self._qvel[env], self._muscles.activation[env] = (values[env] for values in before)
+            self._restore(env)
 
     def state(self) -> BodyState:
         """The state of all bodies; arrays are copies."""
@@ -181,15 +189,6 @@ class CpuEngine:
                 step1(model, data)
 
         return advance
-
-    def _collect(self, env: int, data: mujoco.MjData) -> None:
-        """Copy the new state out, or return to the old one if the physics broke down."""
-        restarted = abs(data.time - self._control_step) > 0.5 * self.model.opt.timestep
-        if restarted or not (np.abs(data.qvel).max() < MAX_SPEED and np.isfinite(data.qpos).all()):
-            self._diverged[env] = True
-            self._restore(env)
-        else:
-            self._copy(env, data)
 
     def _restore(self, env: int) -> None:
         data = self.data[env]

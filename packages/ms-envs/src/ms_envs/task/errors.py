@@ -50,25 +50,28 @@ def tracking_error(xp: ModuleType, pose: Pose, reference: Reference) -> Array:
     Returns:
         Errors, (N, E), ordered as :func:`tracking_error_slices` says; m, rad, m/s and rad/s.
     """
-    heading = rotations.heading(xp, reference.root_orientation)
-    to_heading = rotations.conjugate(xp, heading)
-
-    def turned(world: Array) -> Array:
-        return rotations.rotate(xp, to_heading, world)
-
-    def code(orientation: Array) -> Array:
-        return rotations.tangent_normal(xp, rotations.multiply(xp, to_heading, orientation))
-
-    relative = _root_relative(reference) - _root_relative(pose)
+    heading = rotations.heading_matrix(xp, reference.root_orientation)
+    root = xp.stack(
+        [
+            reference.root_position - pose.root_position,
+            reference.root_linear_velocity - pose.root_linear_velocity,
+            reference.root_angular_velocity - pose.root_angular_velocity,
+        ],
+        axis=1,
+    )
+    root = xp.matmul(root, heading)
+    relative = xp.matmul(_root_relative(reference) - _root_relative(pose), heading)
+    rotation = rotations.matrix(xp, reference.root_orientation) - rotations.matrix(xp, pose.root_orientation)
+    orientation = xp.matmul(xp.swapaxes(heading, -1, -2), rotation)
     return xp.concatenate(
         [
-            turned(reference.root_position - pose.root_position),
-            code(reference.root_orientation) - code(pose.root_orientation),
-            turned(reference.root_linear_velocity - pose.root_linear_velocity),
-            turned(reference.root_angular_velocity - pose.root_angular_velocity),
+            root[:, 0],
+            rotations.tangent_normal(xp, orientation),
+            root[:, 1],
+            root[:, 2],
             reference.joint_position - pose.joint_position,
             reference.joint_velocity - pose.joint_velocity,
-            rotations.rotate(xp, to_heading[:, None], relative).reshape(relative.shape[0], -1),
+            relative.reshape(relative.shape[0], -1),
         ],
         axis=-1,
     )

@@ -93,31 +93,34 @@ def observe(
         (N, D), float32.
     """
     pose = state.pose
-    batch = pose.root_position.shape[0]
-    to_heading = rotations.conjugate(xp, rotations.heading(xp, pose.root_orientation))
+    heading = rotations.heading_matrix(xp, pose.root_orientation)
+    from_heading = xp.swapaxes(heading, -1, -2)
 
-    def turned(world: Array) -> Array:
-        return rotations.rotate(xp, to_heading, world)
+    def turned(*world: Array) -> list[Array]:
+        """Vectors (N, 3) in the heading frame."""
+        inside = xp.matmul(xp.stack(world, axis=1), heading)
+        return [inside[:, i] for i in range(len(world))]
 
     def bodies_turned(world: Array) -> Array:
-        return rotations.rotate(xp, to_heading[:, None], world).reshape(batch, -1)
+        """Vectors (N, K, 3) in the heading frame, flattened."""
+        return xp.matmul(world, heading).reshape(world.shape[0], -1)
 
-    up = xp.broadcast_to(xp.asarray([0.0, 0.0, 1.0]), (batch, 3))
     blocks = [
         pose.root_position[:, 2:],
-        rotations.rotate_inverse(xp, pose.root_orientation, up),
-        turned(pose.root_linear_velocity),
-        turned(pose.root_angular_velocity),
+        rotations.matrix(xp, pose.root_orientation)[:, 2],
+        *turned(pose.root_linear_velocity, pose.root_angular_velocity),
         pose.joint_position,
         pose.joint_velocity * VELOCITY_SCALE,
         bodies_turned(pose.key_position - pose.root_position[:, None]),
     ]
     blocks += [_muscle_signal(state, signal, scale) for signal in muscle_signals]
     for reference in future:
+        position, velocity = turned(reference.root_position - pose.root_position, reference.root_linear_velocity)
+        orientation = xp.matmul(from_heading, rotations.matrix(xp, reference.root_orientation))
         blocks += [
-            turned(reference.root_position - pose.root_position),
-            rotations.tangent_normal(xp, rotations.multiply(xp, to_heading, reference.root_orientation)),
-            turned(reference.root_linear_velocity),
+            position,
+            rotations.tangent_normal(xp, orientation),
+            velocity,
             reference.joint_position - pose.joint_position,
             reference.joint_velocity * VELOCITY_SCALE,
             bodies_turned(reference.key_position - pose.key_position),

@@ -36,21 +36,16 @@ def rotate(xp: ModuleType, q: Array, v: Array) -> Array:
     return v + q[..., :1] * twice + _cross(xp, axis, twice)
 
 
-def rotate_inverse(xp: ModuleType, q: Array, v: Array) -> Array:
-    """Rotate vectors (..., 3) by the inverse of quaternions (..., 4)."""
-    return rotate(xp, conjugate(xp, q), v)
+def heading_matrix(xp: ModuleType, q: Array) -> Array:
+    """Rotation about the vertical that carries the world x axis under the body's, (..., 3, 3).
 
-
-def heading(xp: ModuleType, q: Array) -> Array:
-    """Rotation about the vertical that carries the world x axis under the body's, (..., 4).
-
-    Where the body's x axis points straight up or down its heading is undefined; the yaw of the ZYX Euler angles,
-    which this is, then falls back to the direction of its y axis.
+    It is the yaw of the ZYX Euler angles; where the body's x axis is vertical, it follows the y axis.
     """
     w, x, y, z = (q[..., i] for i in range(4))
-    half = 0.5 * xp.arctan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z))
-    zero = xp.zeros_like(half)
-    return xp.stack([xp.cos(half), zero, zero, xp.sin(half)], axis=-1)
+    yaw = xp.arctan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z))
+    cosine, sine, zero, one = xp.cos(yaw), xp.sin(yaw), xp.zeros_like(yaw), xp.ones_like(yaw)
+    entries = [cosine, -sine, zero, sine, cosine, zero, zero, zero, one]
+    return xp.stack(entries, axis=-1).reshape(*q.shape[:-1], 3, 3)
 
 
 def angle(xp: ModuleType, a: Array, b: Array) -> Array:
@@ -59,20 +54,26 @@ def angle(xp: ModuleType, a: Array, b: Array) -> Array:
     return 2 * xp.arctan2(xp.linalg.norm(relative[..., 1:], axis=-1), xp.abs(relative[..., 0]))
 
 
-def tangent_normal(xp: ModuleType, q: Array) -> Array:
-    """First and third columns of the rotation matrix, (..., 6): a continuous code of the orientation."""
+def matrix(xp: ModuleType, q: Array) -> Array:
+    """Rotation matrices, (..., 3, 3); row vectors are turned into the rotated frame by ``vector @ matrix``."""
     w, x, y, z = (q[..., i] for i in range(4))
-    return xp.stack(
-        [
-            1 - 2 * (y * y + z * z),
-            2 * (x * y + w * z),
-            2 * (x * z - w * y),
-            2 * (x * z + w * y),
-            2 * (y * z - w * x),
-            1 - 2 * (x * x + y * y),
-        ],
-        axis=-1,
-    )
+    entries = [
+        1 - 2 * (y * y + z * z),
+        2 * (x * y - w * z),
+        2 * (x * z + w * y),
+        2 * (x * y + w * z),
+        1 - 2 * (x * x + z * z),
+        2 * (y * z - w * x),
+        2 * (x * z - w * y),
+        2 * (y * z + w * x),
+        1 - 2 * (x * x + y * y),
+    ]
+    return xp.stack(entries, axis=-1).reshape(*q.shape[:-1], 3, 3)
+
+
+def tangent_normal(xp: ModuleType, rotation: Array) -> Array:
+    """First and third columns of rotation matrices, (..., 6): a continuous code of the orientation."""
+    return xp.concatenate([rotation[..., 0], rotation[..., 2]], axis=-1)
 
 
 def slerp(xp: ModuleType, a: Array, b: Array, fraction: Array) -> Array:
