@@ -1,0 +1,47 @@
+"""The ``ms-envs`` command."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+app = tyro.extras.SubcommandApp()
+
+
+@app.command
+def bodies() -> None:
+    """Print the bodies: muscles, degrees of freedom, mass, licence, origin."""
+    from ms_envs.bodies.table import print_table
+
+    print_table()
+
+
+@app.command
+def retarget(
+    motions: Annotated[tuple[str, ...], tyro.conf.Positional] = (),
+    body: tuple[str, ...] = (),
+    output: Path | None = None,
+    check: bool = False,
+) -> None:
+    """Regenerate clips from motion capture and print their quality report.
+
+    Args:
+        motions: Names of motions; all by default.
+        body: Names of bodies; all by default.
+        output: Folder to write to, instead of the package.
+        check: Write nothing; compare with the clips of the package, byte for byte.
+    """
+    from ms_envs.retarget.pipeline import retarget_command
+
+    retarget_command(motions, body, output, check)
+
+
+def main() -> None:
+    """Run the command; mistakes of the user end in one line, not a traceback."""
+    try:
+        app.cli(prog="ms-envs")
+    except (ValueError, FileNotFoundError, ImportError) as error:
+        sys.exit(f"ms-envs: {error}")
