@@ -65,7 +65,7 @@ def load(*, strength: float) -> Body:
         key_bodies=("torso", "head", *myo.LEG_KEY_BODIES, *myo.ARM_KEY_BODIES),
         muscle_groups=myo.muscle_groups(spec, _region),
         licence="Apache-2.0",
-        source="mujoco-menagerie (PyPI), model ms_human_700, downloaded on first use",
+        source="mujoco-menagerie (PyPI), ms_human_700",
         strength=strength,
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import mujoco
 
 from ms_envs.bodies.body import prefix_warning_silenced
+from ms_envs.bodies.scenery import dress
 
 SIDES = {"r": "right", "l": "left"}
 
@@ -71,6 +72,7 @@ def flatten_floor(spec: mujoco.MjSpec) -> None:
             geom.name, geom.pos, geom.size = "floor", [0, 0, 0], [0, 0, 0.1]
         else:
             spec.delete(geom)
+    dress(spec)
 
 
 def stiffen_toes(spec: mujoco.MjSpec) -> None:

@@ -54,8 +54,8 @@ def load(*, strength: float, free_fingers: bool = False) -> Body:
         joint_roles=myo.LEG_ROLES | myo.ARM_ROLES | {"lumbar": ("flex_extension", "lat_bending", "axial_rotation")},
         key_bodies=("torso", "head", *myo.LEG_KEY_BODIES, *myo.ARM_KEY_BODIES),
         muscle_groups=myo.muscle_groups(spec, _region),
-        licence="Apache-2.0; its arm derives from a model for non-commercial use",
-        source="myo-sim (PyPI), model myofullbody",
+        licence="Apache-2.0; arm non-commercial upstream",
+        source="myo-sim (PyPI), myofullbody",
         strength=strength,
     )
 
