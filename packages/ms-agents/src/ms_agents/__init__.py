@@ -1,0 +1,25 @@
+"""Agents that learn to imitate motion with muscles: adversarial reward aggregation on PPO, and the scoring protocol."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ms_agents.evaluation import evaluate
+    from ms_agents.ppo.algorithm import AggregatedPPO
+    from ms_agents.report import TrackingReport
+
+__all__ = ["AggregatedPPO", "TrackingReport", "evaluate"]
+
+_HOME = {
+    "AggregatedPPO": "ms_agents.ppo.algorithm",
+    "TrackingReport": "ms_agents.report",
+    "evaluate": "ms_agents.evaluation",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)

@@ -1,0 +1,61 @@
+"""The seam between the base policy and the action that is executed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from ms_agents.ppo.rollout import Rollout
+
+
+class Explorer(Protocol):
+    """Carries base samples to actions by a map that is fixed during one iteration.
+
+    Because the map is frozen while a rollout is collected and learnt from, its Jacobian cancels in the importance
+    ratio: the ratio of base likelihoods is exact, and only the base sample needs to be remembered.
+    """
+
+    def transport(self, observation: Tensor, base: Tensor) -> Tensor:
+        """Deterministic image of base actions.
+
+        Args:
+            observation: Raw observations, (N, D).
+            base: Base actions in the units of the action box, (N, A).
+
+        Returns:
+            Actions, (N, A), not yet clipped into the box.
+        """
+        ...
+
+    def update(self, rollout: Rollout) -> dict[str, float]:
+        """Learn from a rollout whose policy update is done; returns what to log."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to continue exactly: tensors and plain values."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Inverse of :meth:`state_dict`."""
+        ...
+
+
+class GaussianExplorer:
+    """The executed action is the base sample itself."""
+
+    def transport(self, observation: Tensor, base: Tensor) -> Tensor:
+        """The base actions."""
+        return base
+
+    def update(self, rollout: Rollout) -> dict[str, float]:
+        """Nothing to learn."""
+        return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing to remember."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Nothing to restore."""

@@ -1,0 +1,69 @@
+"""Which environment a policy was made for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import VectorEnv
+
+EPISODE_OPTIONS = (
+    "horizon",
+    "root_termination",
+    "key_body_termination",
+    "reset_distribution",
+    "reset_noise",
+    "reward_terms",
+    "clip",
+)
+"""Options of an environment that decide how episodes run, not what observations and actions mean."""
+
+
+def environment_identity(env: VectorEnv[Any, Any, Any]) -> dict[str, Any]:
+    """What decides the meaning of observations and actions.
+
+    Args:
+        env: The environment.
+
+    Returns:
+        Plain values: id, fingerprints of body and clip, and the options that matter, as far as it has them.
+    """
+    base = env.unwrapped
+    identity: dict[str, Any] = {"id": None if env.spec is None else env.spec.id}
+    if hasattr(base, "body"):
+        identity["body_hash"] = base.body.hash
+    if hasattr(base, "clip"):
+        identity["clip_hash"] = _clip_hash(base.clip)
+    options = getattr(base, "options", None)
+    if options is not None and is_dataclass(options) and not isinstance(options, type):
+        identity |= {name: _plain(value) for name, value in asdict(options).items() if name not in EPISODE_OPTIONS}
+    return identity
+
+
+def check_identity(saved: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Refuse a policy in an environment it was not made for.
+
+    Raises:
+        ValueError: If they differ; the message says in what.
+    """
+    differing = [name for name in {**saved, **given} if saved.get(name) != given.get(name)]
+    if differing:
+        listed = "; ".join(f"{name} {saved.get(name)!r}, not {given.get(name)!r}" for name in differing)
+        raise ValueError(f"the checkpoint was made for another environment: {listed}")
+
+
+def _clip_hash(clip: Any) -> str:
+    digest = hashlib.sha256(f"{clip.motion} {clip.fps} {clip.loop}".encode())
+    digest.update(np.ascontiguousarray(clip.qpos, dtype=np.float32).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return value

@@ -1,0 +1,1 @@
+"""Proximal policy optimisation whose reward and exploration are replaceable parts."""

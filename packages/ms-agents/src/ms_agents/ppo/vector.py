@@ -1,0 +1,153 @@
+"""A Gymnasium vector environment in the clothes of Stable-Baselines3."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from numpy.typing import NDArray
+from stable_baselines3.common.vec_env import VecEnv
+
+from ms_agents.checkpoint import arrays_from_tensors, tensors_from_arrays
+
+
+class GymnasiumVecEnv(VecEnv):
+    """Adapter without per-environment work in a step, but where an episode ends.
+
+    What Gymnasium keeps in ``info`` stays in arrays on the adapter; the ``infos`` of Stable-Baselines3 are empty dicts
+    except for finished episodes (``terminal_observation``, ``TimeLimit.truncated``, ``episode``).
+
+    Attributes:
+        tracking_error: Errors of the last step, before any reset; a row is NaN where the physics broke down, (N, E).
+        metrics: Metric name to values of the last step, before any reset, (N,).
+        truncated: Environments whose episode reached its time limit in the last step, bool, (N,).
+
+    Args:
+        env: Environment that resets finished episodes within the step.
+
+    Raises:
+        ValueError: If it resets in another mode, or its spaces are not flat boxes.
+    """
+
+    def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
+        mode = env.metadata.get("autoreset_mode")
+        if mode != AutoresetMode.SAME_STEP:
+            raise ValueError(
+                f"training needs a vector environment made with autoreset_mode=AutoresetMode.SAME_STEP, got {mode}"
+            )
+        for name, space in (("observation", env.single_observation_space), ("action", env.single_action_space)):
+            if not isinstance(space, gymnasium.spaces.Box) or len(space.shape) != 1:
+                raise ValueError(f"the {name} space must be a flat Box, got {space}")
+        self.env = env
+        super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
+        slices = getattr(env.unwrapped, "error_slices", {})
+        self.error_size = max((part.stop for part in slices.values()), default=0)
+        self.tracking_error: NDArray[np.float32] = np.zeros((self.num_envs, self.error_size), np.float32)
+        self.metrics: dict[str, NDArray[np.float64]] = {}
+        self.truncated = np.zeros(self.num_envs, bool)
+        self._returns = np.zeros(self.num_envs)
+        self._lengths = np.zeros(self.num_envs, int)
+        self._start = time.monotonic()
+        self._actions: NDArray[np.float32] | None = None
+
+    def reset(self) -> NDArray[np.float32]:
+        """Start all episodes, from the seed last given; observations (N, D)."""
+        observation, _ = self.env.reset(seed=self._seeds[0])
+        self._reset_seeds()
+        self._returns[:] = 0
+        self._lengths[:] = 0
+        return np.asarray(observation)
+
+    def step_async(self, actions: NDArray[np.float32]) -> None:
+        """Remember the actions (N, A)."""
+        self._actions = actions
+
+    def step_wait(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:
+        """Step; observations (N, D), rewards (N,), episode ends (N,) and infos."""
+        observation, reward, terminated, truncated, info = self.env.step(self._actions)
+        done = terminated | truncated
+        self.truncated = truncated & ~terminated
+        self._returns += reward
+        self._lengths += 1
+        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        finished = np.flatnonzero(done)
+        self._remember(info, finished)
+        for i in finished:
+            infos[i] = {
+                "terminal_observation": info["final_obs"][i],
+                "TimeLimit.truncated": bool(self.truncated[i]),
+                "episode": {
+                    "r": float(self._returns[i]),
+                    "l": int(self._lengths[i]),
+                    "t": round(time.monotonic() - self._start, 6),
+                },
+            }
+        self._returns[finished] = 0
+        self._lengths[finished] = 0
+        return np.asarray(observation), np.asarray(reward, np.float32), done, infos
+
+    def _remember(self, info: dict[str, Any], finished: NDArray[np.intp]) -> None:
+        final = info.get("final_info", {}) if len(finished) else {}
+
+        def last(values: NDArray[Any], final_values: NDArray[Any] | None) -> NDArray[Any]:
+            if final_values is None:
+                return values
+            values = np.array(values)
+            values[finished] = np.asarray(final_values)[finished]
+            return values
+
+        if self.error_size:
+            error = last(info["tracking_error"], final.get("tracking_error"))
+            diverged = last(info.get("diverged", np.zeros(self.num_envs, bool)), final.get("diverged"))
+            self.tracking_error = np.where(diverged[:, None], np.float32(np.nan), error) if diverged.any() else error
+        finals = final.get("metrics", {})
+        self.metrics = {
+            name: last(values, finals.get(name))
+            for name, values in info.get("metrics", {}).items()
+            if not name.startswith("_")
+        }
+
+    def get_state(self) -> dict[str, Any] | None:
+        """State that continues exactly, as tensors and plain values; ``None`` where the environment cannot give it."""
+        if not hasattr(self.env.unwrapped, "get_state"):
+            return None
+        own = {"returns": self._returns, "lengths": self._lengths}
+        return dict(tensors_from_arrays({"env": self.env.unwrapped.get_state(), **own}))
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Inverse of :meth:`get_state`."""
+        arrays = arrays_from_tensors(state)
+        self.env.unwrapped.set_state(arrays["env"])  # type: ignore[attr-defined]
+        self._returns, self._lengths = arrays["returns"], arrays["lengths"]
+
+    def close(self) -> None:
+        """Free the environment."""
+        self.env.close()
+
+    def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
+        """Rendered frames."""
+        frames = self.env.render()
+        return [None] * self.num_envs if frames is None else list(frames)
+
+    def get_attr(self, attr_name: str, indices: int | Iterable[int] | None = None) -> list[Any]:
+        """The attribute of the vector environment, once per environment."""
+        return [getattr(self.env.unwrapped, attr_name)] * len(list(self._get_indices(indices)))
+
+    def set_attr(self, attr_name: str, value: Any, indices: int | Iterable[int] | None = None) -> None:
+        """Set an attribute of the vector environment, for all of them at once."""
+        setattr(self.env.unwrapped, attr_name, value)
+
+    def env_method(
+        self, method_name: str, *args: Any, indices: int | Iterable[int] | None = None, **kwargs: Any
+    ) -> list[Any]:
+        """Call a method of the vector environment once; its result is repeated per environment."""
+        result = getattr(self.env.unwrapped, method_name)(*args, **kwargs)
+        return [result] * len(list(self._get_indices(indices)))
+
+    def env_is_wrapped(self, wrapper_class: type[Any], indices: int | Iterable[int] | None = None) -> list[bool]:
+        """Never: the environments are simulated together."""
+        return [False] * len(list(self._get_indices(indices)))
