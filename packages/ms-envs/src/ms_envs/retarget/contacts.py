@@ -1,0 +1,293 @@
+"""Targets that respect the ground: soles on the floor, feet still under load, swinging feet clear of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import PchipInterpolator
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d
+from scipy.spatial.transform import Rotation
+
+from ms_envs.retarget.skeleton import SIDES, Skeleton
+from ms_envs.retarget.source import SourceMotion
+from ms_envs.retarget.targets import KeyPointTargets, SegmentTargets
+
+TOUCH_HEIGHT = 0.03
+"""A point of the recorded foot is on the ground this close to its lowest heights, m."""
+TOUCH_SPEED = 0.8
+"""... and when it moves slower than this, m/s."""
+PIN_SPEED = 0.6
+"""A point that touches and is slower than this stands still, m/s."""
+SHORTEST_TOUCH = 3
+"""Touches of fewer frames are overlooked, and so are gaps."""
+CLEARANCE = 0.05
+"""Height a swinging foot should have over the ground, m: models' toes are longer than the recorded foot."""
+CLEARANCE_RAMP = 6
+"""Frames from leaving the ground to full clearance."""
+LONGEST_LEG = 0.993
+"""Greatest distance from hip to ankle as a share of the straight leg: a straight knee cannot be steered."""
+PIVOT_ANGLE = np.radians(12.0)
+"""A flat foot that turns by more than this over a stance pivots instead of standing still."""
+
+
+@dataclass(frozen=True, eq=False)
+class Contacts:
+    """What of the recorded body is on the ground.
+
+    Attributes:
+        touching: ``heel_r``, ``ball_l``, … to whether the point is on the ground, bool, (T,).
+        still: The same points to whether they stand still there, bool, (T,).
+    """
+
+    touching: dict[str, NDArray[np.bool_]]
+    still: dict[str, NDArray[np.bool_]]
+
+    def feet(self) -> NDArray[np.bool_]:
+        """Whether the right and the left foot bear load, (T, 2)."""
+        return np.stack([self.touching[f"heel_{s}"] | self.touching[f"ball_{s}"] for s in SIDES], axis=1)
+
+
+def detect(motion: SourceMotion) -> Contacts:
+    """Find when heels and balls of the feet are on the ground, by height and speed."""
+    touching, still = {}, {}
+    for name in (f"{point}_{side}" for side in SIDES for point in ("heel", "ball")):
+        place = _around(motion, motion.landmarks[name], motion.root_position[-1] - motion.root_position[0])
+        place = gaussian_filter1d(place, 1.0, axis=0, mode="nearest")
+        speed = np.linalg.norm(np.gradient(place, axis=0), axis=1) * motion.fps
+        lowest = min(np.percentile(place[:, 2], 5), 0.05)
+        touch = _regular((place[:, 2] < lowest + TOUCH_HEIGHT) & (speed < TOUCH_SPEED))
+        touching[name] = _middle(motion, touch)
+        still[name] = _middle(motion, _regular(touch & (speed < PIN_SPEED)) & touch)
+    return Contacts(touching, still)
+
+
+def on_ground(
+    skeleton: Skeleton, motion: SourceMotion, contacts: Contacts, points: KeyPointTargets, segments: SegmentTargets
+) -> tuple[KeyPointTargets, SegmentTargets]:
+    """Put the feet of a motion on the ground.
+
+    First the whole body is moved up or down so that touching soles meet z = 0; then each foot is turned flat while
+    heel and ball touch, held in place while it stands still, rolled about its ball while the heel is up, and lifted
+    where it would swing too low. Toes bend to stay level.
+
+    Args:
+        skeleton: The body's proportions.
+        motion: The motion.
+        contacts: What touches.
+        points: Key points as :func:`ms_envs.retarget.skeleton.key_points` gives them.
+        segments: Segment orientations.
+
+    Returns:
+        Targets with feet on the ground.
+    """
+    position = points.position.copy()
+    position[:, :, 2] += _height_shift(motion, contacts, points)[:, None]
+    orientation, weight = segments.orientation.copy(), points.weight.copy()
+    bend_limit = {
+        s: min(0.5, float(skeleton.body.joint_range[skeleton.body.joint_roles[f"toes_{s}"][0], 1])) for s in SIDES
+    }
+    for side in SIDES:
+        ankle, turn, bend = _foot_path(skeleton, motion, contacts, points, position, side, bend_limit[side])
+        joint = skeleton.joint
+        tip = joint[f"toe_tip_{side}"] - joint[f"ball_{side}"]
+        for name in ("ankle", "heel", "ball"):
+            offset = joint[f"{name}_{side}"] - joint[f"ankle_{side}"]
+            position[:, points.index(f"{name}_{side}")] = ankle + turn @ offset
+        hinge = joint[f"ball_{side}"] - joint[f"ankle_{side}"]
+        hinge = hinge + [0, 0, skeleton.sole_to_toes]
+        toes = turn @ Rotation.from_rotvec(bend[:, None] * [0.0, -1.0, 0.0]).as_matrix()
+        position[:, points.index(f"toe_tip_{side}")] = (
+            ankle + turn @ hinge + toes @ (tip - [0, 0, skeleton.sole_to_toes])
+        )
+        orientation[:, segments.names.index(f"foot_{side}")] = turn @ skeleton.rotation[f"foot_{side}"]
+        orientation[:, segments.names.index(f"toes_{side}")] = toes @ skeleton.rotation[f"toes_{side}"]
+        for name in ("heel", "ball"):
+            weight[contacts.still[f"{name}_{side}"], points.index(f"{name}_{side}")] *= 2.5
+    _bend_knees(skeleton, motion, points, position)
+    return replace(points, position=position, weight=weight), replace(segments, orientation=orientation)
+
+
+def _height_shift(motion: SourceMotion, contacts: Contacts, points: KeyPointTargets) -> NDArray[np.float64]:
+    """How much to raise the body so that what touches is at z = 0, m, (T,)."""
+    names = list(contacts.touching)
+    touching = np.stack([contacts.touching[name] for name in names], axis=1)
+    height = points.position[:, [points.index(name) for name in names], 2]
+    count = touching.sum(axis=1)
+    shift = -(height * touching).sum(axis=1) / np.maximum(count, 1)
+    filled = _fill(_around(motion, shift[:, None]), _around(motion, count > 0))
+    return _middle(motion, gaussian_filter1d(filled[:, 0], 3.0, mode="nearest"))
+
+
+def _foot_path(
+    skeleton: Skeleton,
+    motion: SourceMotion,
+    contacts: Contacts,
+    points: KeyPointTargets,
+    position: NDArray[np.float64],
+    side: str,
+    bend_limit: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Ankle positions (T, 3), foot rotations (T, 3, 3) and upward bend of the toes in rad (T,)."""
+    joint = skeleton.joint
+    to_heel, to_ball = (joint[f"{name}_{side}"] - joint[f"ankle_{side}"] for name in ("heel", "ball"))
+    heel, ball = (_around(motion, contacts.touching[f"{name}_{side}"]) for name in ("heel", "ball"))
+    heel_still, ball_still = (_around(motion, contacts.still[f"{name}_{side}"]) for name in ("heel", "ball"))
+    ankle = _around(motion, position[:, points.index(f"ankle_{side}")], position[-1, 0] - position[0, 0])
+    source = Rotation.from_matrix(_around(motion, motion.orientation[f"foot_{side}"]))
+
+    # Turn the foot flat while heel and ball touch; in between the correction fades from one stance to the next.
+    flat = heel & ball
+    yaw = np.unwrap(np.arctan2(source.as_matrix()[:, 1, 0], source.as_matrix()[:, 0, 0]))
+    for start, stop in _runs(flat & (heel_still | ball_still)):
+        if np.ptp(yaw[start:stop]) < PIVOT_ANGLE:
+            yaw[start:stop] = yaw[start:stop].mean()
+    level = Rotation.from_rotvec(yaw[:, None] * [0.0, 0.0, 1.0])
+    correction = _fill((level * source.inv()).as_rotvec(), flat)
+    correction = gaussian_filter1d(correction, 1.0, axis=0, mode="nearest")
+    correction[flat] = (level * source.inv()).as_rotvec()[flat]
+    turn = (Rotation.from_rotvec(correction) * source).as_matrix()
+
+    # Hold the touching point: the ball where it touches, else the heel.
+    shift, known = np.zeros_like(ankle), np.zeros((len(ankle), 2), dtype=bool)
+    ball_place, heel_place = ankle + turn @ to_ball, ankle + turn @ to_heel
+    for start, stop in _runs((heel & heel_still) | (ball & ball_still)):
+        inside = slice(start, stop)
+        both = flat[inside]
+        on_ball = ball[inside]
+        if both.any() or on_ball.any():
+            ball_pin = np.median(ball_place[inside][both if both.any() else on_ball], axis=0)
+            heel_pin = ball_pin + (turn[inside] @ (to_heel - to_ball))[both].mean(axis=0) if both.any() else None
+        if not both.any() and not on_ball.all():
+            heel_pin = np.median(heel_place[inside][~on_ball], axis=0)
+        for frame in range(start, stop):
+            pin, place = (ball_pin, ball_place) if ball[frame] else (heel_pin, heel_place)
+            shift[frame, :2] = (pin - place[frame])[:2]
+        known[inside, 0] = True
+    touch = heel | ball
+    pitch_down = np.arcsin(np.clip(-turn[:, 2, 0], -1, 1))
+    bend = gaussian_filter1d(np.clip(pitch_down, 0, bend_limit), 1.0, mode="nearest")
+    to_tip = joint[f"toe_tip_{side}"] - joint[f"ball_{side}"]
+    tip_drop = np.maximum(np.linalg.norm(to_tip) * np.sin(pitch_down - bend), 0)
+    shift[touch, 2] = np.where(ball, tip_drop - ball_place[:, 2], -heel_place[:, 2])[touch]
+    known[:, 1] = touch
+    shift[:, :2] = _fill(shift[:, :2], known[:, 0])
+    shift[:, 2:] = _fill(shift[:, 2:], known[:, 1])
+
+    # Lift a swinging foot until its lowest point clears the ground.
+    height = (ankle + shift)[:, 2] + np.minimum((turn @ to_heel)[:, 2], (turn @ to_ball)[:, 2] - tip_drop)
+    away = np.clip(_frames_away(touch) / CLEARANCE_RAMP, 0, 1)
+    ramp = away**2 * (3 - 2 * away)
+    lift = gaussian_filter1d(maximum_filter1d(np.maximum(CLEARANCE * ramp - height, 0), 5), 2.0, mode="nearest")
+    shift[:, 2] += lift * ramp
+    return _middle(motion, ankle + shift), _middle(motion, turn), _middle(motion, bend)
+
+
+def _bend_knees(
+    skeleton: Skeleton, motion: SourceMotion, points: KeyPointTargets, position: NDArray[np.float64]
+) -> None:
+    """Lower the body until the legs reach their feet, then put the knees between hips and ankles, in place."""
+    joint = skeleton.joint
+    bones = {
+        side: (
+            float(np.linalg.norm(joint[f"knee_{side}"] - joint[f"hip_{side}"])),
+            float(np.linalg.norm(joint[f"ankle_{side}"] - joint[f"knee_{side}"])),
+        )
+        for side in SIDES
+    }
+    hips = {
+        side: position[:, points.index("hips")] + motion.orientation["pelvis"] @ joint[f"hip_{side}"]
+        for side in SIDES
+    }
+    drop = np.zeros(len(position))
+    for side in SIDES:
+        leg = hips[side] - position[:, points.index(f"ankle_{side}")]
+        room = (LONGEST_LEG * sum(bones[side])) ** 2 - (leg[:, :2] ** 2).sum(axis=1)
+        excess = leg[:, 2] - np.sqrt(np.maximum(room, 0))
+        drop = np.maximum(drop, np.where(leg[:, 2] > 0.5 * sum(bones[side]), excess, 0))
+    drop = _middle(motion, gaussian_filter1d(maximum_filter1d(_around(motion, drop), 7), 2.0, mode="nearest"))
+    feet = [name.startswith(("ankle", "heel", "ball", "toe_tip")) for name in points.names]
+    position[:, ~np.array(feet), 2] -= drop[:, None]
+    for side in SIDES:
+        knee = points.index(f"knee_{side}")
+        position[:, knee] = _bent_knee(
+            hips[side] - drop[:, None] * [0, 0, 1],
+            (motion.orientation[f"thigh_{side}"] + motion.orientation[f"shank_{side}"])[:, :, 0],
+            position[:, points.index(f"ankle_{side}")],
+            *bones[side],
+        )
+
+
+def _bent_knee(
+    hip: NDArray[np.float64], front: NDArray[np.float64], ankle: NDArray[np.float64], thigh: float, shank: float
+) -> NDArray[np.float64]:
+    """Knees between given hips and ankles, bent towards the front, m, (T, 3)."""
+    leg = ankle - hip
+    length = np.linalg.norm(leg, axis=1, keepdims=True)
+    along = leg / length
+    reach = np.clip(length, abs(thigh - shank) + 1e-3, thigh + shank)
+    forward = (thigh**2 - shank**2 + reach**2) / (2 * reach)
+    aside = front - (front * along).sum(axis=1, keepdims=True) * along
+    aside /= np.maximum(np.linalg.norm(aside, axis=1, keepdims=True), 1e-9)
+    bent: NDArray[np.float64] = hip + forward * along + np.sqrt(np.maximum(thigh**2 - forward**2, 0)) * aside
+    return bent
+
+
+def _regular(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Flags without gaps and runs shorter than :data:`SHORTEST_TOUCH`."""
+    result = flags.copy()
+    for value in (False, True):
+        for start, stop in _runs(result == value):
+            if stop - start < SHORTEST_TOUCH and start > 0 and stop < len(result):
+                result[start:stop] = not value
+    return result
+
+
+def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Start and stop (exclusive) of every run of true values."""
+    edges = np.flatnonzero(np.diff(np.r_[0, flags.astype(np.int8), 0]))
+    return [(int(start), int(stop)) for start, stop in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def _fill(values: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Replace unknown rows by monotone interpolation between known ones, held at the ends; zero if none is known."""
+    frames = np.arange(len(values))
+    if known.sum() < 2:
+        return np.broadcast_to(values[known].sum(axis=0), values.shape).copy()
+    knots = frames[known]
+    filled: NDArray[np.float64] = PchipInterpolator(knots, values[known], axis=0)(np.clip(frames, knots[0], knots[-1]))
+    return filled
+
+
+def _frames_away(flags: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Frames to the nearest true value, (T,)."""
+    if not flags.any():
+        return np.full(len(flags), np.inf)
+    frames = np.arange(len(flags))
+    return np.abs(frames[:, None] - np.flatnonzero(flags)).min(axis=1).astype(np.float64)
+
+
+def _around(
+    motion: SourceMotion, values: NDArray[Any], travel: NDArray[np.float64] | None = None
+) -> NDArray[Any]:
+    """Three rounds of a looping motion, one after the other, so that filters see no ends; else the values.
+
+    Positions are carried on by the horizontal distance that a round travels; the middle round stays in place.
+    """
+    if not motion.loop:
+        return values
+    result = np.concatenate([values[:-1], values[:-1], values])
+    if travel is not None:
+        rounds = np.r_[np.repeat([-1, 0, 1], len(values) - 1), 1]
+        result = result + rounds[:, None] * travel * [1, 1, 0]
+    return result
+
+
+def _middle(motion: SourceMotion, values: NDArray[Any]) -> NDArray[Any]:
+    """The middle one of three rounds."""
+    if not motion.loop:
+        return values
+    count = (len(values) - 1) // 3
+    return values[count : 2 * count + 1]
