@@ -97,8 +97,11 @@ class MotionClip:
             ("qpos", (model.nq,)),
             ("qvel", (model.nv,)),
             ("key_position", (len(body.key_bodies), 3)),
+            ("activation", (model.nu,)),
+            ("contact", (2,)),
         ):
-            shape = getattr(self, name).shape[1:]
+            values = getattr(self, name)
+            shape = expected if values is None else values.shape[1:]
             if shape != expected:
                 raise ValueError(f"clip {self.motion!r}: {name} has frames of shape {shape}, the body needs {expected}")
 
@@ -183,7 +186,8 @@ class MotionClip:
             if header["format"] != FORMAT_VERSION:
                 raise ValueError(f"its format is version {header['format']}, this package reads {FORMAT_VERSION}")
             qpos = arrays["qpos"].astype(np.float64)
-            qpos[:, 3:7] /= np.linalg.norm(qpos[:, 3:7], axis=1, keepdims=True)
+            with np.errstate(invalid="ignore"):  # what has no direction becomes NaN and is refused
+                qpos[:, 3:7] /= np.linalg.norm(qpos[:, 3:7], axis=1, keepdims=True)
             return cls(
                 motion=header["motion"],
                 body_name=header["body_name"],
