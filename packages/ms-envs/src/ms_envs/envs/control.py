@@ -52,14 +52,17 @@ class ReflexGains:
         tone: Excitation at the target length.
         stiffness: Excitation per unit of stretch.
         damping: Excitation per unit of stretch rate, s.
+        feedforward: Share of the activations that balance the clip which is added to the tone; 0 leaves the reflex
+            alone.
     """
 
     tone: float = 0.02
     stiffness: float = 10.0
     damping: float = 0.2
+    feedforward: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("tone", "stiffness", "damping"):
+        for name in ("tone", "stiffness", "damping", "feedforward"):
             value = getattr(self, name)
             if not (np.isfinite(value) and value >= 0):
                 raise ValueError(f"reflex {name} must be a number of at least 0, got {value!r}")
@@ -68,10 +71,11 @@ class ReflexGains:
 class ReflexControl:
     """The action shortens or lengthens the target of a stretch reflex around the reference muscle lengths.
 
-    ``excitation = tone + stiffness · (l − l*) / l₀ + damping · (v − v*) / l₀`` at every physics step, with
-    ``l* = l_ref − scale · action · l₀``: a positive action asks the muscle to be shorter and so excites it. Muscle
-    spindles report stretch and stretch rate to the motor neurons of the same muscle; the brain sets the length at which
-    they fire (Merton 1953; Feldman 1986, the equilibrium-point hypothesis).
+    ``excitation = tone + feedforward · a_ref + stiffness · (l − l*) / l₀ + damping · (v − v*) / l₀`` at every physics
+    step, with ``l* = l_ref − scale · action · l₀``: a positive action asks the muscle to be shorter and so excites it.
+    ``a_ref`` are the activations that static optimisation finds for the clip. Muscle spindles report stretch and stretch
+    rate to the motor neurons of the same muscle; the brain sets the length at which they fire (Merton 1953; Feldman
+    1986, the equilibrium-point hypothesis).
 
     Args:
         body: The body.
@@ -90,8 +94,8 @@ class ReflexControl:
 
     def command(self, action: NDArray[np.float32], time: NDArray[np.float64]) -> ReflexCommand:
         """Reflex law around the shifted reference lengths."""
-        length, velocity = self._table.at(time)
-        return self._arc.around(length + self._offset * np.clip(action, -1.0, 1.0), velocity)
+        length, velocity, activation = self._table.at(time)
+        return self._arc.around(length + self._offset * np.clip(action, -1.0, 1.0), velocity, activation)
 
 
 class PostureControl:
@@ -116,10 +120,10 @@ class PostureControl:
 
     def command(self, action: NDArray[np.float32], time: NDArray[np.float64]) -> ReflexCommand:
         """Reflex law around the muscle lengths of the offset posture."""
-        length, velocity = self._table.at(time)
+        length, velocity, activation = self._table.at(time)
         offset = self.SCALE * np.clip(action, -1.0, 1.0)
         shift = np.matmul(self._table.moment_arm_at(time), offset[:, :, None])[:, :, 0]
-        return self._arc.around(length + shift, velocity)
+        return self._arc.around(length + shift, velocity, activation)
 
 
 CONTROLS = ("excitation", "reflex", "posture")
@@ -155,9 +159,14 @@ class _ReflexArc:
 
     def __init__(self, body: Body, gains: ReflexGains) -> None:
         self._tone = gains.tone
+        self._feedforward = gains.feedforward / body.strength  # the clip's activations are those of normal strength
         self._length_gain = gains.stiffness / body.optimal_fiber_length
         self._velocity_gain = gains.damping / body.optimal_fiber_length
 
-    def around(self, length: NDArray[np.float64], velocity: NDArray[np.float64]) -> ReflexCommand:
-        bias = self._tone - self._length_gain * length - self._velocity_gain * velocity
+    def around(
+        self, length: NDArray[np.float64], velocity: NDArray[np.float64], activation: NDArray[np.float64]
+    ) -> ReflexCommand:
+        bias = self._tone + self._feedforward * activation
+        bias -= self._length_gain * length
+        bias -= self._velocity_gain * velocity
         return ReflexCommand(bias, self._length_gain, self._velocity_gain)

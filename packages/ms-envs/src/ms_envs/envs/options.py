@@ -26,7 +26,7 @@ class TrackingOptions:
         body_options: Options of that body, such as ``{"free_fingers": True}``.
         strength: Factor on every muscle's peak isometric force.
         control: ``"excitation"``, ``"reflex"`` or ``"posture"``.
-        reflex: Gains of the stretch reflex, keys ``tone``, ``stiffness``, ``damping``.
+        reflex: Gains of the stretch reflex, see :class:`ms_envs.envs.control.ReflexGains`.
         clip: Path of a clip of your own, instead of the one of the suite.
         control_rate: Actions per second.
         timestep: Physics time step, s; the control step must be a whole number of them.

@@ -1,4 +1,4 @@
-"""How muscles lengthen along a reference motion."""
+"""What the muscles do along a reference motion."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ms_envs.motions.clip import MotionClip
 
 
 class MuscleTable:
-    """Musculotendon lengths, velocities and moment arms at every frame of a clip.
+    """Musculotendon lengths and velocities, activations and moment arms at every frame of a clip.
 
     Args:
         clip: The motion.
@@ -21,6 +21,7 @@ class MuscleTable:
     Attributes:
         length: m, (T, M).
         velocity: m/s, (T, M).
+        activation: Those that balance the clip, zero where it gives none, (T, M).
         moment_arm: Length change per independent joint angle, m/rad, (T, M, J), float32; empty if not asked for.
     """
 
@@ -30,6 +31,7 @@ class MuscleTable:
         self.clip = clip
         self.length = np.zeros((frames, model.nu))
         self.velocity = np.zeros((frames, model.nu))
+        self.activation = np.zeros((frames, model.nu)) if clip.activation is None else clip.activation
         self.moment_arm = np.zeros((frames if moment_arms else 0, model.nu, joints), dtype=np.float32)
         maps = body.coordinate_map(clip.qpos)[..., ROOT_DOF:]
         moment = np.zeros((model.nu, model.nv))
@@ -44,14 +46,14 @@ class MuscleTable:
                 )
                 self.moment_arm[frame] = moment @ maps[frame]
 
-    def at(self, time: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Lengths and velocities at times in s since the first frame, (N,), each (N, M)."""
+    def at(self, time: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Lengths, velocities and activations at times in s since the first frame, (N,), each (N, M)."""
         index, fraction, _ = self.clip.locate(time)
         f = fraction[:, None]
-        return (
-            (1 - f) * self.length[index] + f * self.length[index + 1],
-            (1 - f) * self.velocity[index] + f * self.velocity[index + 1],
+        length, velocity, activation = (
+            (1 - f) * values[index] + f * values[index + 1] for values in (self.length, self.velocity, self.activation)
         )
+        return length, velocity, activation
 
     def moment_arm_at(self, time: NDArray[np.float64]) -> NDArray[np.float32]:
         """Moment arms at the nearest frame, (N, M, J); they change little between frames."""
