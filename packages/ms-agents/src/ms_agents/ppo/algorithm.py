@@ -293,11 +293,8 @@ class AggregatedPPO(PPO):
         elif approximate_kl < hp.target_kl / 2:
             self.learning_rate_now = min(self.learning_rate_now * 1.5, high)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Everything an exact continuation needs, as tensors and plain values.
-
-        Valid between iterations, where callbacks see ``on_rollout_start`` or ``on_training_end``.
-        """
+    def policy_state_dict(self) -> dict[str, Any]:
+        """What acting needs: the policy, and what it was made for and with."""
         choice = self.aggregator_choice
         return {
             "hyperparameters": self.hyperparameters.to_dict(),
@@ -307,35 +304,48 @@ class AggregatedPPO(PPO):
             "error_size": self.error_size,
             "seed": self.seed,
             "num_timesteps": self.num_timesteps,
-            "n_updates": self._n_updates,
-            "learning_rate": self.learning_rate_now,
             "policy": self.policy.state_dict(),
-            "optimizer": self.policy.optimizer.state_dict(),
-            "aggregator": self.aggregator.state_dict(),
             "explorer": self.explorer.state_dict(),
-            "generator": self.generator.get_state(),
-            "episodes": list(self.ep_info_buffer or ()),
-            "last_observation": None if self._last_obs is None else torch.from_numpy(np.array(self._last_obs)),
-            "pending_logs": tensors_from_arrays(self.logger.name_to_value) if hasattr(self, "_logger") else {},
-            "env": self.env.get_state() if isinstance(self.env, GymnasiumVecEnv) else None,
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything an exact continuation needs, as tensors and plain values.
+
+        Valid between iterations, where callbacks see ``on_rollout_start`` or ``on_training_end``.
+        """
+        return self.policy_state_dict() | {
+            "learner": {
+                "n_updates": self._n_updates,
+                "learning_rate": self.learning_rate_now,
+                "optimizer": self.policy.optimizer.state_dict(),
+                "aggregator": self.aggregator.state_dict(),
+                "generator": self.generator.get_state(),
+                "episodes": list(self.ep_info_buffer or ()),
+                "last_observation": None if self._last_obs is None else torch.from_numpy(np.array(self._last_obs)),
+                "pending_logs": tensors_from_arrays(self.logger.name_to_value) if hasattr(self, "_logger") else {},
+                "env": self.env.get_state() if isinstance(self.env, GymnasiumVecEnv) else None,
+            }
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore learner and, where both sides can, environment; inverse of :meth:`state_dict`."""
+        """Restore the policy and, if they were saved, the learner and its environment."""
         self.policy.load_state_dict(state["policy"])
-        self.policy.optimizer.load_state_dict(state["optimizer"])
-        self.aggregator.load_state_dict(state["aggregator"])
         self.explorer.load_state_dict(state["explorer"])
-        self.generator.set_state(state["generator"].cpu())
-        self.num_timesteps, self._n_updates = state["num_timesteps"], state["n_updates"]
-        self.learning_rate_now = state["learning_rate"]
-        self.ep_info_buffer = deque(state["episodes"], maxlen=self._stats_window_size)
+        self.num_timesteps = state["num_timesteps"]
+        if "learner" not in state:
+            return
+        learner = state["learner"]
+        self._n_updates, self.learning_rate_now = learner["n_updates"], learner["learning_rate"]
+        self.policy.optimizer.load_state_dict(learner["optimizer"])
+        self.aggregator.load_state_dict(learner["aggregator"])
+        self.generator.set_state(learner["generator"].cpu())
+        self.ep_info_buffer = deque(learner["episodes"], maxlen=self._stats_window_size)
         self.ep_success_buffer = deque(maxlen=self._stats_window_size)
-        self._pending_logs = dict(state["pending_logs"])
-        same_size = state["last_observation"] is not None and len(state["last_observation"]) == self.n_envs
-        if state["env"] is not None and same_size and isinstance(self.env, GymnasiumVecEnv):
-            self.env.set_state(state["env"])
-            self._last_obs = state["last_observation"].cpu().numpy()
+        self._pending_logs = dict(learner["pending_logs"])
+        observation = learner["last_observation"]
+        if learner["env"] is not None and isinstance(self.env, GymnasiumVecEnv) and len(observation) == self.n_envs:
+            self.env.set_state(learner["env"])
+            self._last_obs = observation.cpu().numpy()
             self._last_episode_starts = np.zeros(self.n_envs, bool)
 
     def save(self, path: str | Path | io.BufferedIOBase, *_: Any, **__: Any) -> None:

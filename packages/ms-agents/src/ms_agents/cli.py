@@ -1,0 +1,183 @@
+"""The ``ms-agents`` command."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+
+@dataclass
+class Train:
+    """Train a policy, score it against the untrained one and film it."""
+
+    id: Annotated[str | None, tyro.conf.Positional] = None
+    """Id of the environment, such as MSEmu/Walk-v0."""
+    body: str | None = None
+    """Body to train, such as myo-legs; by default that of the environment."""
+    control: str | None = None
+    """excitation, reflex or posture; by default that of the environment."""
+    env: tuple[tuple[str, str], ...] = ()
+    """Further arguments of the environment, as name and value: --env strength 1.5."""
+    steps: int | None = None
+    """Environment steps in all; 1.5 million by default, or what the run was started with."""
+    minutes: float | None = None
+    """Time limit of this call."""
+    envs: int | None = None
+    """Environments stepped together; by default that of the preset."""
+    threads: int | None = None
+    """Threads that step physics; by default one per core."""
+    seed: int = 0
+    """Of everything."""
+    aggregator: Literal["adversarial", "hand-tuned"] = "adversarial"
+    """Where the reward comes from."""
+    preset: Literal["cpu", "gpu"] = "cpu"
+    """Constants of the learner."""
+    run_dir: Path | None = None
+    """Where the run is kept; by default runs/<id>-<time>."""
+    resume: Path | None = None
+    """Run directory to continue; --steps, --minutes and --threads may be given anew."""
+    video: bool = True
+    """Whether to film the result."""
+
+    def __call__(self) -> None:
+        """Train."""
+        from ms_agents.hyperparameters import Hyperparameters
+        from ms_agents.runs import TrainingConfig
+        from ms_agents.training import train
+
+        if self.resume is not None:
+            config = TrainingConfig.load(self.resume)
+            given = {"steps": self.steps, "minutes": self.minutes, "threads": self.threads}
+            config = replace(config, **{name: value for name, value in given.items() if value is not None})
+            train(config, self.resume, resume=True)
+            return
+        if self.id is None:
+            raise ValueError("give the id of an environment, such as MSEmu/Walk-v0, or --resume RUN")
+        arguments = {"body": self.body, "control": self.control} | {name: _value(text) for name, text in self.env}
+        config = TrainingConfig(
+            id=_importing(self.id),
+            env_kwargs={name: value for name, value in arguments.items() if value is not None},
+            minutes=self.minutes,
+            threads=self.threads,
+            seed=self.seed,
+            aggregator=self.aggregator,
+            hyperparameters=Hyperparameters.preset(self.preset).with_environments(self.envs),
+            video=self.video,
+            **({} if self.steps is None else {"steps": self.steps}),
+        )
+        train(config, self.run_dir)
+
+
+@dataclass
+class Evaluate:
+    """Score a trained policy under the tracking protocol, beside the untrained one."""
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """Run directory."""
+    checkpoint: Path | None = None
+    """Checkpoint to score; by default the best of the run."""
+    episodes: int = 32
+    """Episodes, half of them from the beginning of the clip."""
+    horizon: float | None = None
+    """Longest episode in s; by default 10 s of a looping clip, or the whole of another."""
+    seed: int = 0
+    """Of the environment."""
+    threads: int | None = None
+    """Threads that step physics."""
+    json: Path | None = None
+    """Where to write the report as JSON."""
+
+    def __call__(self) -> None:
+        """Evaluate."""
+        from rich.console import Console
+
+        from ms_agents.evaluation import evaluate
+        from ms_agents.report import comparison_table
+        from ms_agents.runs import write_text
+
+        policy, env_id, kwargs = _load(self.run, self.checkpoint)
+        if self.threads is not None:
+            kwargs["threads"] = self.threads
+        kwargs |= {"episodes": self.episodes, "seed": self.seed}
+        if self.horizon is not None:
+            kwargs["horizon"] = self.horizon
+        reports = [evaluate("untrained", env_id, **kwargs), evaluate(policy, env_id, name="trained", **kwargs)]
+        Console().print(comparison_table(reports))
+        if self.json is not None:
+            write_text(self.json, reports[1].to_json() + "\n")
+
+
+@dataclass
+class Play:
+    """Film a trained policy, or show it in a window."""
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """Run directory."""
+    checkpoint: Path | None = None
+    """Checkpoint to play; by default the best of the run."""
+    video: Path = Path("play.mp4")
+    """Film to write."""
+    window: bool = False
+    """Show a window instead."""
+    seconds: float = 10.0
+    """Longest film."""
+    seed: int = 0
+    """Of the environment."""
+
+    def __call__(self) -> None:
+        """Play."""
+        from ms_agents.video import film, show
+
+        policy, env_id, kwargs = _load(self.run, self.checkpoint)
+        if self.window:
+            show(policy, env_id, seed=self.seed, **kwargs)
+        else:
+            path = film(policy, env_id, self.video, seconds=self.seconds, seed=self.seed, **kwargs)
+            sys.stdout.write(f"{path}\n")
+
+
+def main() -> None:
+    """Entry point; errors of use become one line and exit status 2."""
+    from gymnasium.error import Error as GymnasiumError
+
+    command: Any = tyro.extras.subcommand_cli_from_dict(
+        {"train": Train, "evaluate": Evaluate, "play": Play}, prog="ms-agents", description=__doc__
+    )
+    try:
+        command()
+    except (ValueError, FileNotFoundError, ImportError, GymnasiumError) as error:
+        sys.stderr.write(f"ms-agents: {error}\n")
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+def _load(run: Path, checkpoint: Path | None) -> tuple[Any, str, dict[str, Any]]:
+    """Policy of a run, checked against the environment it says it was trained in."""
+    from ms_agents.identity import check_identity, environment_identity
+    from ms_agents.ppo.algorithm import AggregatedPPO
+    from ms_agents.runs import TrainingConfig, best_checkpoint
+
+    config = TrainingConfig.load(run)
+    model = AggregatedPPO.load(checkpoint or best_checkpoint(run))
+    env = replace(config, hyperparameters=config.hyperparameters.with_environments(1)).make_env()
+    check_identity(model.identity, environment_identity(env))
+    env.close()
+    return model, config.id, config.all_env_kwargs
+
+
+def _importing(env_id: str) -> str:
+    return f"ms_envs:{env_id}" if env_id.startswith("MSEmu/") else env_id
+
+
+def _value(text: str) -> Any:
+    import json
+
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text

@@ -1,0 +1,224 @@
+"""The tracking protocol: the one way a policy is scored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from numpy.typing import NDArray
+
+from ms_agents.report import TrackingReport
+
+DEFAULT_HORIZON = 10.0
+"""Length of an episode of a looping clip, s."""
+ROOT_LIMIT = 0.5
+"""Distance of the root from the reference that ends an episode, m."""
+KEY_BODY_LIMIT = 0.5
+"""Distance of a key body from the reference, relative to the root, that ends an episode, m."""
+
+
+class Policy(Protocol):
+    """Anything with the ``predict`` of Stable-Baselines3."""
+
+    def predict(
+        self, observation: NDArray[np.float32], *, deterministic: bool = False
+    ) -> tuple[NDArray[np.float32], Any]:
+        """Actions (N, A) for observations (N, D), and a state that is ignored."""
+        ...
+
+
+class RestingPolicy:
+    """The untrained baseline: always the resting action, so that the control alone follows the reference.
+
+    Args:
+        action_space: Box of a single action; zero is projected onto it.
+    """
+
+    def __init__(self, action_space: gymnasium.spaces.Box) -> None:
+        self._action = np.clip(0.0, action_space.low, action_space.high).astype(np.float32)
+
+    def predict(
+        self, observation: NDArray[np.float32], *, deterministic: bool = False
+    ) -> tuple[NDArray[np.float32], None]:
+        """The resting action for each observation."""
+        return np.tile(self._action, (len(observation), 1)), None
+
+
+def evaluate(
+    policy: Policy | str,
+    env: str | VectorEnv[Any, Any, Any],
+    *,
+    episodes: int = 32,
+    seed: int = 0,
+    horizon: float | None = None,
+    name: str | None = None,
+    **env_kwargs: Any,
+) -> TrackingReport:
+    """Score a policy.
+
+    It acts deterministically. Half the episodes start at the beginning of the clip, half at evenly spaced phases. An
+    episode ends where the root is more than 0.5 m from the reference or a key body more than 0.5 m, relative to the
+    root; what it lost by that is charged, see :class:`TrackingReport`.
+
+    Args:
+        policy: A policy, or ``"untrained"`` for the resting action.
+        env: Id of an environment, or a vector environment with one episode per environment, which then has to be made
+            with the limits of the protocol and is left open.
+        episodes: Number of episodes, if an id is given.
+        seed: Of the environment.
+        horizon: Longest episode, s; by default 10 s of a looping clip, or the whole of another.
+        name: What the report calls the policy.
+        **env_kwargs: Further arguments of the environment, such as ``body`` or ``threads``.
+
+    Returns:
+        The report.
+
+    Raises:
+        ValueError: If an argument is not valid.
+    """
+    if isinstance(policy, str) and policy != "untrained":
+        raise ValueError(f"unknown policy {policy!r}; give a policy with predict(), or 'untrained'")
+    if isinstance(env, str):
+        if episodes < 1:
+            raise ValueError(f"episodes must be at least 1, got {episodes}")
+        made = make_evaluation_env(env, episodes=episodes, horizon=horizon, **env_kwargs)
+        try:
+            return evaluate(policy, made, seed=seed, horizon=horizon, name=name)
+        finally:
+            made.close()
+    name = name or (policy if isinstance(policy, str) else "policy")
+    actor: Policy = RestingPolicy(env.single_action_space) if isinstance(policy, str) else policy
+    trace = _run(actor, env, seed, horizon)
+    return _report(trace, env, name, seed, horizon)
+
+
+def make_evaluation_env(
+    env_id: str, *, episodes: int, horizon: float | None = None, **env_kwargs: Any
+) -> VectorEnv[Any, Any, Any]:
+    """Environment with the limits of the protocol, one environment per episode."""
+    limits = {"root_termination": ROOT_LIMIT, "key_body_termination": KEY_BODY_LIMIT, "reset_noise": 0.0}
+    arguments: dict[str, Any] = {"horizon": horizon} | env_kwargs | limits
+    return gymnasium.make_vec(env_id, num_envs=episodes, autoreset_mode=AutoresetMode.NEXT_STEP, **arguments)
+
+
+def protocol_phases(episodes: int) -> NDArray[np.float64]:
+    """Where in the clip each episode starts: half at its beginning, half evenly spaced, (N,)."""
+    spaced = episodes // 2
+    return np.concatenate([np.zeros(episodes - spaced), (np.arange(spaced) + 0.5) / max(spaced, 1)])
+
+
+@dataclass
+class _Trace:
+    """What happened to N episodes of at most T frames.
+
+    Attributes:
+        phases: (N,).
+        frames: Frames each episode would have, (N,).
+        tracked: Frames before termination, (N,).
+        cause: How each ended: ``completed``, ``root``, ``key_body`` or ``diverged``, (N,).
+        reward: Sum over tracked frames, (N,).
+        total: Metric to its sum over tracked frames, (N,).
+        last: Metric to what each lost frame is charged, (N,).
+    """
+
+    phases: NDArray[np.float64]
+    frames: NDArray[np.int64]
+    tracked: NDArray[np.int64]
+    cause: NDArray[np.str_]
+    reward: NDArray[np.float64]
+    total: dict[str, NDArray[np.float64]]
+    last: dict[str, NDArray[np.float64]]
+
+
+def _run(policy: Policy, env: VectorEnv[Any, Any, Any], seed: int, horizon: float | None) -> _Trace:
+    count = env.num_envs
+    phases = protocol_phases(count)
+    observation, _ = env.reset(seed=seed, options={"phase": phases})
+    frames = _episode_frames(env, phases, horizon)
+    trace = _Trace(
+        phases, frames, np.zeros(count, np.int64), np.full(count, "completed", "<U9"), np.zeros(count), {}, {}
+    )
+    running = np.ones(count, np.bool_)
+    for _ in range(int(frames.max())):
+        action, _ = policy.predict(observation, deterministic=True)
+        observation, reward, terminated, truncated, info = env.step(action)
+        failed = running & terminated
+        kept = running & ~terminated
+        trace.tracked += kept
+        trace.reward += np.where(kept, reward, 0.0)
+        metrics = {name: values for name, values in info["metrics"].items() if not name.startswith("_")}
+        for metric, values in metrics.items():
+            finite = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+            trace.total[metric] = trace.total.get(metric, 0.0) + np.where(kept, finite, 0.0)
+            worst = np.maximum(trace.last.get(metric, finite), finite)
+            diverged = info.get("diverged", np.zeros(count, np.bool_))
+            charged = np.where(failed & ~diverged, finite, worst)  # a diverged frame has no error of its own
+            trace.last[metric] = np.where(running, charged, trace.last.get(metric, finite))
+        for i in np.flatnonzero(failed):
+            trace.cause[i] = _cause(i, info, metrics)
+        running &= ~(terminated | truncated)
+        if not running.any():
+            break
+    return trace
+
+
+def _cause(i: int, info: dict[str, Any], metrics: dict[str, NDArray[np.float64]]) -> str:
+    if "diverged" in info and info["diverged"][i]:
+        return "diverged"
+    return "root" if metrics["root_position_error"][i] > 1e3 * ROOT_LIMIT else "key_body"
+
+
+def _episode_frames(
+    env: VectorEnv[Any, Any, Any], phases: NDArray[np.float64], horizon: float | None
+) -> NDArray[np.int64]:
+    base: Any = env.unwrapped
+    length = (
+        np.full(len(phases), horizon or DEFAULT_HORIZON)
+        if base.clip.loop
+        else np.minimum(base.clip.duration * (1 - phases), horizon or np.inf)
+    )
+    return np.maximum(np.floor(length / base.control_timestep + 1e-6).astype(np.int64), 1)
+
+
+def _report(
+    trace: _Trace, env: VectorEnv[Any, Any, Any], name: str, seed: int, horizon: float | None
+) -> TrackingReport:
+    timestep, loop = env.unwrapped.control_timestep, env.unwrapped.clip.loop  # type: ignore[attr-defined]
+    completed = trace.cause == "completed"
+    tracked = np.where(completed, trace.frames, trace.tracked)
+    seen = np.maximum(trace.tracked, 1)
+    # An episode that failed at once tracked no frame; it is charged, not averaged as if it had been perfect.
+    mean = {
+        metric: np.where(trace.tracked > 0, total / seen, trace.last[metric]) for metric, total in trace.total.items()
+    }
+    penalised = {
+        metric: (trace.total[metric] + (trace.frames - tracked) * trace.last[metric]) / trace.frames
+        for metric in trace.total
+        if metric.endswith("_error")
+    }
+    per_episode: dict[str, NDArray[Any]] = {
+        "phase": trace.phases,
+        "coverage": 100.0 * tracked / trace.frames,
+        "completed": completed.astype(float),
+        "survival": tracked * timestep,
+        "reward": trace.reward / seen,
+    }
+    per_episode |= mean | {f"penalised_{metric}": values for metric, values in penalised.items()}
+    return TrackingReport(
+        environment=env.spec.id if env.spec is not None else type(env.unwrapped).__name__,
+        policy=name,
+        episodes=env.num_envs,
+        seed=seed,
+        horizon=horizon or (DEFAULT_HORIZON if loop else None),
+        coverage=float(per_episode["coverage"].mean()),
+        completion=100.0 * float(completed.mean()),
+        survival=float(per_episode["survival"].mean()),
+        reward=float(per_episode["reward"].mean()),
+        errors={metric: float(values.mean()) for metric, values in mean.items()},
+        penalised={metric: float(values.mean()) for metric, values in penalised.items()},
+        failures={cause: 100.0 * float((trace.cause == cause).mean()) for cause in ("root", "key_body", "diverged")},
+        per_episode={metric: values.tolist() for metric, values in per_episode.items()},
+    )

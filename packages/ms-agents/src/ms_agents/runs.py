@@ -1,0 +1,147 @@
+"""Run directories: what was trained, with what, and how far it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+from gymnasium.vector import AutoresetMode, VectorEnv
+
+from ms_agents.aggregation import AGGREGATORS
+from ms_agents.hyperparameters import Hyperparameters
+
+LAST = "checkpoints/last.pt"
+"""Everything needed to continue."""
+BEST = "checkpoints/best.pt"
+"""The policy that did best in the evaluations during training."""
+
+PACKAGES = ("ms-envs", "ms-agents", "gymnasium", "mujoco", "numpy", "stable-baselines3", "torch")
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """What to train, and for how long.
+
+    Attributes:
+        id: Id of the environment.
+        env_kwargs: Arguments of the environment, such as ``body`` and ``control``.
+        steps: Environment steps in all.
+        minutes: Time limit of this call; ``None`` for none.
+        threads: Threads that step physics; by default one per core.
+        seed: Of everything.
+        aggregator: ``"adversarial"`` or ``"hand-tuned"``.
+        hyperparameters: Constants of the learner.
+        checkpoint_interval: Iterations between checkpoints.
+        evaluation_interval: Steps between short evaluations; 0 for none.
+        evaluation_episodes: Episodes of a short evaluation.
+        evaluation_horizon: Longest episode of a short evaluation, s.
+        final_episodes: Episodes of the evaluation at the end; 0 for none.
+        video: Whether to film the result.
+    """
+
+    id: str
+    env_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    steps: int = 1_500_000
+    minutes: float | None = None
+    threads: int | None = None
+    seed: int = 0
+    aggregator: str = "adversarial"
+    hyperparameters: Hyperparameters = field(default_factory=Hyperparameters)
+    checkpoint_interval: int = 10
+    evaluation_interval: int = 100_000
+    evaluation_episodes: int = 12
+    evaluation_horizon: float = 5.0
+    final_episodes: int = 32
+    video: bool = True
+
+    def __post_init__(self) -> None:
+        if self.aggregator not in AGGREGATORS:
+            choices = ", ".join(map(repr, AGGREGATORS))
+            raise ValueError(f"unknown aggregator {self.aggregator!r}; choose one of {choices}")
+        for name in ("steps", "checkpoint_interval"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+    @property
+    def all_env_kwargs(self) -> dict[str, Any]:
+        """Arguments of the environment, threads among them."""
+        return dict(self.env_kwargs) | ({} if self.threads is None else {"threads": self.threads})
+
+    def make_env(self) -> VectorEnv[Any, Any, Any]:
+        """The environments to train in."""
+        return gymnasium.make_vec(
+            self.id,
+            num_envs=self.hyperparameters.environments,
+            autoreset_mode=AutoresetMode.SAME_STEP,
+            **self.all_env_kwargs,
+        )
+
+    def save(self, run: Path, identity: Mapping[str, Any]) -> None:
+        """Write ``config.json`` into a run directory, with the versions of what it runs on."""
+        content = asdict(self) | {"identity": dict(identity), "versions": _versions()}
+        write_text(run / "config.json", json.dumps(content, indent=1, default=str) + "\n")
+
+    @classmethod
+    def load(cls, run: Path) -> TrainingConfig:
+        """Read the ``config.json`` of a run directory.
+
+        Raises:
+            ValueError: If there is none, or it is damaged.
+        """
+        path = run / "config.json"
+        if not path.is_file():
+            raise ValueError(f"{run} is not a run directory: it has no config.json")
+        try:
+            content = json.loads(path.read_text())
+            content = {name: value for name, value in content.items() if name not in ("identity", "versions")}
+            return cls(**content | {"hyperparameters": Hyperparameters.from_dict(content["hyperparameters"])})
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path} is damaged: {error}") from error
+
+
+def new_run_directory(env_id: str, parent: Path = Path("runs")) -> Path:
+    """A fresh directory ``parent/<id>-<time>``."""
+    name = env_id.rpartition(":")[2].replace("/", "-")
+    stem = parent / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    run, number = stem, 2
+    while run.exists():
+        run, number = stem.with_name(f"{stem.name}-{number}"), number + 1
+    return run
+
+
+def best_checkpoint(run: Path) -> Path:
+    """The checkpoint to use a run by: the best one, or else the last; a checkpoint file stands for itself.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    for path in (run, run / BEST, run / LAST):
+        if path.is_file():
+            return path
+    raise ValueError(f"{run} has no checkpoint; expected {BEST} or {LAST} in it")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text)
+    os.replace(temporary, path)
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return versions
