@@ -73,7 +73,7 @@ class ReflexControl:
 
     ``excitation = tone + feedforward · a_ref + stiffness · (l − l*) / l₀ + damping · (v − v*) / l₀`` at every physics
     step, with ``l* = l_ref − scale · action · l₀``: a positive action asks the muscle to be shorter and so excites it.
-    ``a_ref`` are the activations that static optimisation finds for the clip. Muscle spindles report stretch and stretch
+    ``a_ref`` are the activations that static optimisation finds for the clip. Muscle spindles report stretch and its
     rate to the motor neurons of the same muscle; the brain sets the length at which they fire (Merton 1953; Feldman
     1986, the equilibrium-point hypothesis).
 
