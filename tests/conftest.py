@@ -17,7 +17,6 @@ from hypothesis import settings
 from ms_envs.bodies import Body, load_body
 from ms_envs.motions.clip import MotionClip, velocities
 
-
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("repeatable")
 
