@@ -149,12 +149,18 @@ def independent_velocity(body: Body, qvel: Array) -> Array:
 
 
 def accelerations(body: Body, clip: MotionClip) -> Array:
-    """Accelerations of the independent coordinates by central differences of the clip's velocities, (T, 6 + J).
+    """Accelerations of the independent coordinates by second differences of the clip's postures, (T, 6 + J).
 
-    They run across the seam of a looping clip.
+    Narrower than differences of the clip's velocities, they do not smear take-off and landing. They run across the
+    seam of a looping clip; the ends of others take those of their neighbours.
     """
-    velocity = independent_velocity(body, clip.qvel)
+    qpos = clip.qpos
     if clip.loop:
-        around = np.concatenate([velocity[-2:-1], velocity, velocity[1:2]])
-        return (around[2:] - around[:-2]) * (clip.fps / 2)
-    return np.gradient(velocity, 1 / clip.fps, axis=0)
+        ends = qpos[[-2, 1]]
+        ends[:, :3] += np.array([[-1.0], [1.0]]) * clip.cycle_offset
+        qpos = np.concatenate([ends[:1], qpos, ends[1:]])
+    speed = np.zeros((len(qpos) - 1, body.model.nv))
+    for row, before, after in zip(speed, qpos[:-1], qpos[1:], strict=True):
+        mujoco.mj_differentiatePos(body.model, row, 1 / clip.fps, before, after)
+    result = np.diff(independent_velocity(body, speed), axis=0) * clip.fps
+    return result if clip.loop else np.pad(result, ((1, 1), (0, 0)), mode="edge")

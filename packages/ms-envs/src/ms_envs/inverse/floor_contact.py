@@ -79,5 +79,5 @@ def force_weight(distance: NDArray[np.float64]) -> NDArray[np.float64]:
     Returns:
         Cost in 1/N², (P,).
     """
-    nearness = np.clip(1.0 - distance / REACH, 1e-3, 1.0)
+    nearness = np.clip(1.0 - distance / REACH, 1e-5, 1.0)
     return FORCE_WEIGHT / nearness**2
