@@ -316,18 +316,13 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
         final_obs = np.full(self.num_envs, None, dtype=object)
         for env in np.flatnonzero(done):
             final_obs[env] = observations[env]
-        final_info = {
-            name: ({key: done if key.startswith("_") else values for key, values in value.items()})
-            if isinstance(value, dict)
-            else (done if name.startswith("_") else value)
-            for name, value in info.items()
-        }
-        terms = {name: info[name] for name in ("reward_terms", "_reward_terms")}
         self._begin(np.flatnonzero(done))
         state, reference, future = self._look()
         new_info = self._info(state, reference, np.ones(self.num_envs, dtype=np.bool_))
-        new_info |= terms
-        new_info |= {"final_obs": final_obs, "_final_obs": done, "final_info": final_info, "_final_info": done}
+        stepped = info["_reward_terms"] & ~done
+        new_info |= {"reward_terms": _remasked(info["reward_terms"], stepped), "_reward_terms": stepped}
+        new_info |= {"final_obs": final_obs, "_final_obs": done}
+        new_info |= {"final_info": _remasked(info, done), "_final_info": done}
         return self._observe(state, future), new_info
 
     def _draw(self, env: int) -> NDArray[np.uint8]:
@@ -343,3 +338,11 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
 def _masked(values: dict[str, NDArray[Any]], mask: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
     """Arrays with the ``_name`` masks that Gymnasium's vector infos carry."""
     return values | {f"_{name}": mask for name in values}
+
+
+def _remasked(info: dict[str, Any], mask: NDArray[np.bool_]) -> dict[str, Any]:
+    """The same info with other masks."""
+    return {
+        name: mask if name.startswith("_") else _remasked(value, mask) if isinstance(value, dict) else value
+        for name, value in info.items()
+    }
