@@ -96,7 +96,8 @@ def test_id_with_the_package_needs_no_import() -> None:
     assert done.stdout.strip() == "float32", done.stderr
 
 
-def test_importing_the_package_loads_no_learning_library() -> None:
-    program = "import sys, ms_envs; print(sorted({'torch', 'jax', 'scipy', 'mink', 'imageio'} & set(sys.modules)))"
+def test_importing_the_package_loads_neither_physics_nor_learning() -> None:
+    heavy = "{'mujoco', 'torch', 'jax', 'scipy', 'mink', 'imageio', 'tyro', 'rich'}"
+    program = f"import sys, ms_envs; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
     assert done.stdout.strip() == "[]", done.stderr

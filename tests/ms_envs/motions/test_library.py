@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ms_envs.bodies import BODIES, Body
-from ms_envs.motions import MOTIONS, MotionClip, clip_path, load_clip, motions_of
+from ms_envs.motions import MOTIONS, clip_path, load_clip, motions_of
+from ms_envs.motions.clip import MotionClip
 
 
 def test_names_are_unique() -> None:

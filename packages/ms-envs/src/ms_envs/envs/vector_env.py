@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from ms_envs.bodies import load_body
 from ms_envs.envs.control import make_control
 from ms_envs.envs.options import TrackingOptions
-from ms_envs.motions import ReferenceTable, load_clip
+from ms_envs.motions import load_clip
+from ms_envs.motions.clip import ReferenceTable
 from ms_envs.physics import CpuEngine
 from ms_envs.task.errors import tracking_error, tracking_error_slices, tracking_metrics
 from ms_envs.task.observation import MuscleScale, observation_slices, observe

@@ -6,9 +6,11 @@ import os
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ms_envs.bodies.body import Body
-from ms_envs.motions.clip import MotionClip, ReferenceTable
+if TYPE_CHECKING:
+    from ms_envs.bodies.body import Body
+    from ms_envs.motions.clip import MotionClip
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ def load_clip(motion: str | os.PathLike[str], body: Body) -> MotionClip:
             body.
         FileNotFoundError: If the path does not exist.
     """
+    from ms_envs.motions.clip import MotionClip  # needs the physics engine, which the list of motions does not
+
     if isinstance(motion, str) and not motion.endswith(".npz"):
         available = motions_of(body.name)
         if motion not in available:
@@ -89,4 +93,4 @@ def load_clip(motion: str | os.PathLike[str], body: Body) -> MotionClip:
     return clip
 
 
-__all__ = ["MOTIONS", "Motion", "MotionClip", "ReferenceTable", "clip_path", "load_clip", "motions_of"]
+__all__ = ["MOTIONS", "Motion", "clip_path", "load_clip", "motions_of"]
