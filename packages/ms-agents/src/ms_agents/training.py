@@ -119,6 +119,7 @@ class RunKeeper(BaseCallback):
     def __init__(self, config: TrainingConfig, run: Path, progress: dict[str, Any], console: Console) -> None:
         super().__init__()
         self.config, self.run, self.progress = config, run, dict(progress)
+        self._console = console
         self.stopped = self.interrupted = False
         self.saved_steps = 0
         self._iteration = 0
@@ -194,6 +195,11 @@ class RunKeeper(BaseCallback):
             self.logger.record(f"eval/{name}", value)
         for name, value in report.penalised.items():
             self.logger.record(f"eval/penalised_{name}", value)
+        self._console.print(
+            f"{self.num_timesteps:>9,} steps  {self._seconds() / 60:6.1f} min  survival {report.survival:.2f} of "
+            f"{horizon:g} s  coverage {report.coverage:.0f} %  completion {report.completion:.0f} %",
+            highlight=False,
+        )
         self.progress["next_evaluation"] = (
             self.num_timesteps // config.evaluation_interval + 1
         ) * config.evaluation_interval

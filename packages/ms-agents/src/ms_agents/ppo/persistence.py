@@ -1,0 +1,159 @@
+"""Saving and loading a learner whole, in files that hold no code."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium.vector import VectorEnv
+from stable_baselines3 import PPO
+from stable_baselines3.common.utils import get_device
+from stable_baselines3.common.vec_env import VecEnv
+from torch import Tensor
+
+from ms_agents.checkpoint import read_checkpoint, tensors_from_arrays, write_checkpoint
+from ms_agents.hyperparameters import Hyperparameters
+from ms_agents.identity import check_identity, environment_identity
+from ms_agents.ppo.vector import GymnasiumVecEnv
+
+
+class PersistentPPO(PPO):
+    """PPO whose ``save`` and ``load`` go by tensors and plain values; the base of :class:`~ms_agents.AggregatedPPO`."""
+
+    def policy_state_dict(self) -> dict[str, Any]:
+        """What acting needs: the policy, and what it was made for and with."""
+        choice = self.aggregator_choice
+        return {
+            "hyperparameters": self.hyperparameters.to_dict(),
+            "identity": self.identity,
+            "spaces": {name: _packed(getattr(self, f"{name}_space")) for name in ("observation", "action")},
+            "aggregator_choice": choice if isinstance(choice, str) else type(choice).__name__,
+            "error_size": self.error_size,
+            "seed": self.seed,
+            "num_timesteps": self.num_timesteps,
+            "policy": self.policy.state_dict(),
+            "explorer": self.explorer.state_dict(),
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything an exact continuation needs, as tensors and plain values.
+
+        Valid between iterations, where callbacks see ``on_rollout_start`` or ``on_training_end``.
+        """
+        return self.policy_state_dict() | {
+            "learner": {
+                "n_updates": self._n_updates,
+                "learning_rate": self.learning_rate_now,
+                "optimizer": self.policy.optimizer.state_dict(),
+                "aggregator": self.aggregator.state_dict(),
+                "generator": self.generator.get_state(),
+                "episodes": list(self.ep_info_buffer or ()),
+                "last_observation": None if self._last_obs is None else torch.from_numpy(np.array(self._last_obs)),
+                "pending_logs": tensors_from_arrays(self.logger.name_to_value) if hasattr(self, "_logger") else {},
+                "env": self.env.get_state() if isinstance(self.env, GymnasiumVecEnv) else None,
+            }
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore the policy and, if they were saved, the learner and its environment."""
+        self.policy.load_state_dict(state["policy"])
+        self.explorer.load_state_dict(state["explorer"])
+        self.num_timesteps = state["num_timesteps"]
+        if "learner" not in state:
+            return
+        learner = state["learner"]
+        self._n_updates, self.learning_rate_now = learner["n_updates"], learner["learning_rate"]
+        self.policy.optimizer.load_state_dict(learner["optimizer"])
+        self.aggregator.load_state_dict(learner["aggregator"])
+        self.generator.set_state(learner["generator"].cpu())
+        self.ep_info_buffer = deque(learner["episodes"], maxlen=self._stats_window_size)
+        self.ep_success_buffer = deque(maxlen=self._stats_window_size)
+        self._pending_logs = dict(learner["pending_logs"])
+        observation = learner["last_observation"]
+        if learner["env"] is not None and isinstance(self.env, GymnasiumVecEnv) and len(observation) == self.n_envs:
+            self.env.set_state(learner["env"])
+            self._last_obs = observation.cpu().numpy()
+            self._last_episode_starts = np.zeros(self.n_envs, bool)
+
+    def save(self, path: str | Path | io.BufferedIOBase, *_: Any, **__: Any) -> None:
+        """Write everything to a file, atomically; ``.zip`` is added where the name has no suffix."""
+        if isinstance(path, str | os.PathLike):
+            write_checkpoint(_with_suffix(path), self.state_dict())
+        else:
+            torch.save({"format": 1, **self.state_dict()}, path)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        env: VectorEnv[Any, Any, Any] | VecEnv | None = None,
+        device: torch.device | str = "auto",
+        **kwargs: Any,
+    ) -> Self:
+        """Read what :meth:`save` wrote.
+
+        Args:
+            path: The file.
+            env: Environment to continue in; without one the model can only predict.
+            device: Where it lives.
+            **kwargs: Further arguments of the constructor, such as an aggregator or explorer object of one's own.
+
+        Returns:
+            The model.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If the file is damaged, or was made in another environment.
+        """
+        state = read_checkpoint(path if Path(path).is_file() else _with_suffix(path), get_device(device))
+        return cls.from_state_dict(state, env, device, **kwargs)
+
+    @classmethod
+    def from_state_dict(
+        cls,
+        state: Mapping[str, Any],
+        env: VectorEnv[Any, Any, Any] | VecEnv | None = None,
+        device: torch.device | str = "auto",
+        **kwargs: Any,
+    ) -> Self:
+        """Build a model from :meth:`state_dict`; see :meth:`load`."""
+        options = {"aggregator": state["aggregator_choice"], "seed": state["seed"]} | kwargs
+        hyperparameters = Hyperparameters.from_dict(state["hyperparameters"])
+        model = cls(env=env, hyperparameters=hyperparameters, device=device, _init_setup_model=False, **options)
+        observation_space, action_space = (_unpacked(state["spaces"][name]) for name in ("observation", "action"))
+        if env is None:
+            model.observation_space, model.action_space, model.n_envs = observation_space, action_space, 1
+            model.error_size, model.identity = state["error_size"], dict(state["identity"])
+        else:
+            for name, own, given in (
+                ("observation", observation_space, model.observation_space),
+                ("action", action_space, model.action_space),
+            ):
+                if own != given:
+                    raise ValueError(f"the checkpoint has {name} space {own}, the environment has {given}")
+            if isinstance(model.env, GymnasiumVecEnv):
+                check_identity(state["identity"], environment_identity(model.env.env))
+        model._setup_model()
+        model.load_state_dict(state)
+        return model
+
+
+def _with_suffix(path: str | os.PathLike[str]) -> Path:
+    path = Path(path)
+    return path if path.suffix else path.with_suffix(".zip")
+
+
+def _packed(space: gymnasium.spaces.Box) -> dict[str, Tensor]:
+    return {"low": torch.from_numpy(space.low.copy()), "high": torch.from_numpy(space.high.copy())}
+
+
+def _unpacked(bounds: Mapping[str, Tensor]) -> gymnasium.spaces.Box:
+    low, high = bounds["low"].cpu().numpy(), bounds["high"].cpu().numpy()
+    return gymnasium.spaces.Box(low, high, dtype=low.dtype.type)
