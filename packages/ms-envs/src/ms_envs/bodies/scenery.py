@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import mujoco
 
-PICTURE_LIMIT = 2048
-"""Largest width and height of a picture, pixels."""
-
 
 def dress(spec: mujoco.MjSpec) -> None:
     """Give the floor a light checker, the sky a gradient and the scene one lamp; physics is untouched.
@@ -26,7 +23,7 @@ def dress(spec: mujoco.MjSpec) -> None:
         dir=[-0.3, 0.35, -1],
         diffuse=[0.55, 0.55, 0.55],
         specular=[0.1, 0.1, 0.1],
-        castshadow=True,
+        castshadow=False,
     )
     checker = spec.add_texture(
         name="floor_checker",
@@ -58,4 +55,4 @@ def dress(spec: mujoco.MjSpec) -> None:
     visual.headlight.ambient, visual.headlight.diffuse = [0.35, 0.35, 0.35], [0.35, 0.35, 0.35]
     visual.headlight.specular = [0.05, 0.05, 0.05]
     visual.quality.shadowsize, visual.quality.offsamples = 2048, 4
-    visual.global_.offwidth = visual.global_.offheight = PICTURE_LIMIT
+    visual.rgba.haze = [0.95, 0.96, 0.98, 1]
