@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,8 @@ def write_video(path: str | os.PathLike[str], frames: Iterable[NDArray[np.uint8]
     if first is None:
         raise ValueError(f"there are no frames to write to {path}")
     writer: Any
-    with _atomic(path) as temporary, imageio.get_writer(temporary, **options) as writer:
+    # A writer's own context manager leaves ffmpeg running after an exception.
+    with _atomic(path) as temporary, closing(imageio.get_writer(temporary, **options)) as writer:
         writer.append_data(first)
         for frame in frames:
             writer.append_data(frame)

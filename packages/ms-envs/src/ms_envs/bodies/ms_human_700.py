@@ -102,6 +102,7 @@ def _load_spec() -> mujoco.MjSpec:
 def _free_root(spec: mujoco.MjSpec) -> None:
     for key in list(spec.keys):
         spec.delete(key)
+    spec.nkey = 0
     pelvis = spec.body("pelvis")
     for joint in list(pelvis.joints):
         spec.delete(joint)
