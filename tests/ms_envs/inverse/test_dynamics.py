@@ -91,3 +91,12 @@ def test_points_out_of_reach_of_the_floor_do_not_count(legs, squat, height):
     qpos[2] += height
     count = len(Dynamics(legs).at(qpos, np.zeros(legs.model.nv)).contact.distance)
     assert (count > 0) == (height == 0)
+
+
+def test_accelerations_of_a_constant_one_are_exact_to_the_ends(legs, make_clip):
+    time = np.arange(8) / 50.0
+    qpos = np.repeat(legs.model.qpos0[None], len(time), axis=0)
+    qpos[:, 2] += 0.5 * 3.0 * time**2
+    found = accelerations(legs, make_clip(legs, qpos, 50.0, loop=False))
+    np.testing.assert_allclose(found[:, 2], 3.0, atol=1e-9)
+    assert accelerations(legs, make_clip(legs, qpos[:2], 50.0, loop=False)).shape == (2, 6 + len(legs.joint_ids))

@@ -53,11 +53,13 @@ class EquationsOfMotion:
 
     def joint_moment(self, acceleration: Array) -> Array:
         """Generalised force an acceleration asks for, muscles and floor together, (6 + J,)."""
-        return self.mass @ acceleration + self.bias
+        moment: Array = self.mass @ acceleration + self.bias
+        return moment
 
     def floor_force(self, pyramid_force: Array) -> Array:
         """Sum of the forces of the floor on the body in the world frame, N, (3,)."""
-        return pyramid_force.reshape(-1, len(PYRAMID)).sum(axis=0) @ PYRAMID
+        force: Array = pyramid_force.reshape(-1, len(PYRAMID)).sum(axis=0) @ PYRAMID
+        return force
 
 
 class Dynamics:
@@ -149,18 +151,15 @@ def independent_velocity(body: Body, qvel: Array) -> Array:
 
 
 def accelerations(body: Body, clip: MotionClip) -> Array:
-    """Accelerations of the independent coordinates by second differences of the clip's postures, (T, 6 + J).
+    """Accelerations of the independent coordinates by central differences of the clip's velocities, (T, 6 + J).
 
-    Narrower than differences of the clip's velocities, they do not smear take-off and landing. They run across the
-    seam of a looping clip; the ends of others take those of their neighbours.
+    They run across the seam of a looping clip. The first and last two frames of others, whose velocities are one-sided,
+    take the accelerations of their neighbours.
     """
-    qpos = clip.qpos
+    velocity = independent_velocity(body, clip.qvel)
     if clip.loop:
-        ends = qpos[[-2, 1]]
-        ends[:, :3] += np.array([[-1.0], [1.0]]) * clip.cycle_offset
-        qpos = np.concatenate([ends[:1], qpos, ends[1:]])
-    speed = np.zeros((len(qpos) - 1, body.model.nv))
-    for row, before, after in zip(speed, qpos[:-1], qpos[1:], strict=True):
-        mujoco.mj_differentiatePos(body.model, row, 1 / clip.fps, before, after)
-    result = np.diff(independent_velocity(body, speed), axis=0) * clip.fps
-    return result if clip.loop else np.pad(result, ((1, 1), (0, 0)), mode="edge")
+        velocity = np.concatenate([velocity[-2:-1], velocity, velocity[1:2]])
+        return (velocity[2:] - velocity[:-2]) * (clip.fps / 2)
+    change = np.gradient(velocity, 1 / clip.fps, axis=0)
+    margin = min(2, (len(change) - 1) // 2)
+    return np.pad(change[margin : len(change) - margin], ((margin, margin), (0, 0)), mode="edge")

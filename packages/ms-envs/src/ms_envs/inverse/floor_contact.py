@@ -64,7 +64,7 @@ def floor_geoms(model: mujoco.MjModel) -> NDArray[np.intp]:
 def floor_contacts(model: mujoco.MjModel, data: mujoco.MjData) -> FloorContact:
     """Contacts found by ``mj_collision`` on a model of :func:`contact_model`."""
     geom = data.contact.geom.reshape(-1, 2)
-    on_floor = np.isin(geom, floor_geoms(model)).any(axis=1)
+    on_floor = (model.geom_type[geom] == mujoco.mjtGeom.mjGEOM_PLANE).any(axis=1)
     bodies = model.geom_bodyid[geom[on_floor]].max(axis=1)
     position = data.contact.pos.reshape(-1, 3)[on_floor]
     return FloorContact(position, data.contact.dist[on_floor], bodies.astype(np.intp))

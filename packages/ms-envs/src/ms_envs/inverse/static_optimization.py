@@ -27,6 +27,9 @@ TOLERATED_MOMENT = 5.0
 FORCE_UNIT = 100.0
 """Contact forces are solved for in this unit, N, to be of the size of activations."""
 
+AVERAGING = 0.03
+"""Standard deviation of the time over which activations are averaged, s, like the time constants of muscles."""
+
 SATURATED = 0.95
 """Activation from which a muscle counts as saturated."""
 
@@ -51,12 +54,14 @@ class InverseSolution:
     @cached_property
     def root_residual_force(self) -> Array:
         """Force that would have to act on the root from nowhere, N, (T,)."""
-        return np.linalg.norm(self.residual[:, :3], axis=1)
+        force: Array = np.linalg.norm(self.residual[:, :3], axis=1)
+        return force
 
     @cached_property
     def root_residual_moment(self) -> Array:
         """Moment that would have to act on the root from nowhere, N·m, (T,)."""
-        return np.linalg.norm(self.residual[:, 3:ROOT_DOF], axis=1)
+        moment: Array = np.linalg.norm(self.residual[:, 3:ROOT_DOF], axis=1)
+        return moment
 
     @cached_property
     def unreachable(self) -> float:
@@ -67,14 +72,17 @@ class InverseSolution:
     @cached_property
     def saturation(self) -> Array:
         """Share of saturated muscles, (T,)."""
-        return (self.activation > SATURATED).mean(axis=1)
+        share: Array = (self.activation > SATURATED).mean(axis=1)
+        return share
 
 
 def static_optimization(body: Body, clip: MotionClip) -> InverseSolution:
     """Find the least activations, and contact forces, that produce a clip's accelerations in every frame.
 
     Minimises the squared torque out of reach plus squared activation and contact force, with activations from 0 to 1
-    and contact forces in friction pyramids. The minimiser is unique, so a motion that repeats gets activations that do.
+    and contact forces in friction pyramids. The effort of single frames hardly decides how load is shared between feet
+    and between muscles, so a second pass minimises the distance to the first one's activations averaged over
+    :data:`AVERAGING` instead. Both minimisers are unique: a motion that repeats gets activations that do.
 
     Args:
         body: The body.
@@ -89,36 +97,55 @@ def static_optimization(body: Body, clip: MotionClip) -> InverseSolution:
     """
     clip.check_fits(body)
     dynamics = Dynamics(body)
+    equations = [dynamics.at(qpos, qvel) for qpos, qvel in zip(clip.qpos, clip.qvel, strict=True)]
+    least = _solve(equations, accelerations(body, clip), np.zeros((len(equations), body.model.nu)))
+    return _solve(equations, accelerations(body, clip), _averaged(least.activation, clip))
+
+
+def _solve(equations: list[EquationsOfMotion], acceleration: Array, preferred: Array) -> InverseSolution:
+    """Solution closest to preferred activations, (T, M)."""
     rows = []
     dual: Array | None = None
-    for frame, acceleration in enumerate(accelerations(body, clip)):
-        equations = dynamics.at(clip.qpos[frame], clip.qvel[frame])
+    for frame, (equation, target, activation) in enumerate(zip(equations, acceleration, preferred, strict=True)):
         try:
-            *row, dual = _solve_frame(equations, acceleration, dual)
+            *row, dual = _solve_frame(equation, target, activation, dual)
         except ConvergenceError as error:
-            raise ConvergenceError(f"frame {frame} of clip {clip.motion!r} on {body.name!r}: {error}") from error
+            raise ConvergenceError(f"frame {frame}: {error}") from error
         rows.append(row)
     return InverseSolution(*(np.array(column) for column in zip(*rows, strict=True)))
 
 
 def _solve_frame(
-    equations: EquationsOfMotion, acceleration: Array, dual: Array | None
+    equations: EquationsOfMotion, acceleration: Array, preferred: Array, dual: Array | None
 ) -> tuple[Array, Array, Array, Array, Array]:
     """Activation, demanded joint moment, residual, ground reaction, and the dual to start the next frame from."""
     muscles, edges = len(equations.gain), len(equations.contact_weight)
     active = equations.moment_arm * equations.gain
-    demand = equations.joint_moment(acceleration) - equations.moment_arm @ equations.passive
-    scale = np.ones(len(demand))
-    scale[:3], scale[3:ROOT_DOF] = 1 / TOLERATED_FORCE, 1 / TOLERATED_MOMENT
+    passive = equations.moment_arm @ equations.passive
+    demand = equations.joint_moment(acceleration) - passive
+    scale = np.repeat([1 / TOLERATED_FORCE, 1 / TOLERATED_MOMENT, 1.0], [3, 3, len(demand) - ROOT_DOF])
     solution, dual = box_least_squares(
         scale[:, None] * np.concatenate([active, FORCE_UNIT * equations.contact_map], axis=1),
-        scale * demand,
+        scale * (demand - active @ preferred),
         np.concatenate([np.full(muscles, EFFORT_WEIGHT), FORCE_UNIT**2 * equations.contact_weight]),
-        np.zeros(muscles + edges),
-        np.concatenate([np.ones(muscles), np.full(edges, np.inf)]),
+        np.concatenate([-preferred, np.zeros(edges)]),
+        np.concatenate([1 - preferred, np.full(edges, np.inf)]),
         dual,
     )
-    activation, pyramid_force = solution[:muscles], FORCE_UNIT * solution[muscles:]
-    residual = demand - active @ activation - equations.contact_map @ pyramid_force
-    muscle_moment = active @ activation + equations.moment_arm @ equations.passive
-    return activation, muscle_moment + residual, residual, equations.floor_force(pyramid_force), dual
+    activation = np.clip(preferred + solution[:muscles], 0.0, 1.0)
+    pyramid_force = FORCE_UNIT * solution[muscles:]
+    demand -= equations.contact_map @ pyramid_force
+    residual = demand - active @ activation
+    return activation, demand + passive, residual, equations.floor_force(pyramid_force), dual
+
+
+def _averaged(values: Array, clip: MotionClip) -> Array:
+    """Gaussian average over time, across the seam of a looping clip, (T, M)."""
+    frames = values[:-1] if clip.loop else values
+    reach = int(np.ceil(3 * AVERAGING * clip.fps))
+    lags = np.arange(-reach, reach + 1)
+    kernel = np.exp(-0.5 * (lags / (AVERAGING * clip.fps)) ** 2)
+    index = np.arange(len(values))[:, None] + lags
+    index = index % len(frames) if clip.loop else np.clip(index, 0, len(frames) - 1)
+    averaged: Array = np.einsum("l,tlm->tm", kernel / kernel.sum(), frames[index])
+    return averaged

@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from ms_envs.bodies.body import Body
+from ms_envs.inverse.floor_contact import REACH
 from ms_envs.motions.clip import MotionClip, velocities
 from ms_envs.retarget.centroidal import FloorResponse, Kinematics, Postures, floor_response
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
 from scipy.sparse import bsr_matrix
 from scipy.sparse.linalg import splu
 
@@ -17,6 +19,9 @@ Blocks = dict[int, Array]
 """Frame offset (−1, 0, 1) to the derivatives of every frame's residuals by that neighbour's coordinates, (N, R, n)."""
 
 GRAVITY = 9.81
+
+LOAD_SMOOTHING = 1.0
+"""Standard deviation, in frames, of the time over which the load of a segment is averaged."""
 
 
 @dataclass(frozen=True)
@@ -30,17 +35,17 @@ class Tolerances:
         joint: Joint angle and root orientation from the clip's, rad.
         joint_jerk: Jerk of that deviation, rad/s³.
         root_jerk: Jerk of the deviation of the root's position, m/s³.
-        slip: Speed of a point that bears a quarter of the weight, m/s.
+        slip: Speed of a point on the floor whose segment bears half the weight, m/s.
         height: Of such a point over the floor, and of any point below it, m.
     """
 
-    force: float = 0.01
-    moment: float = 0.004
+    force: float = 0.02
+    moment: float = 0.008
     position: float = 0.01
     joint: float = 0.1
-    joint_jerk: float = 500.0
-    root_jerk: float = 100.0
-    slip: float = 0.05
+    joint_jerk: float = 100.0
+    root_jerk: float = 50.0
+    slip: float = 0.07
     height: float = 0.003
 
 
@@ -150,11 +155,15 @@ class _Problem:
         return replace(clip, qpos=qpos, qvel=qvel, key_position=key_position, activation=None)
 
     def _touch(self, qpos: Array) -> None:
-        """Find the contact points, and how much each bears: square root of its load in quarters of the weight."""
-        self.points = self.kinematics.contact_points(qpos)
-        self.load = np.zeros_like(self.points.distance)
-        vertical = self.evaluate(qpos).response.force[:, :, 2]
-        self.load = np.sqrt(np.clip(4 * vertical / self.weight, 0, 1))
+        """Find the contact points, and how firmly each should stay, 0 to 1, by its height and its segment's load."""
+        self.points = points = self.kinematics.contact_points(qpos)
+        self.firmness = np.zeros_like(points.distance)
+        load = np.zeros((len(qpos), self.body.model.nbody))
+        frames = np.broadcast_to(np.arange(len(qpos))[:, None], points.body.shape)
+        np.add.at(load, (frames, points.body), self.evaluate(qpos).response.force[:, :, 2])
+        load = gaussian_filter1d(load, LOAD_SMOOTHING, axis=0, mode="wrap" if self.clip.loop else "nearest")
+        bearing = np.sqrt(np.clip(2 * load / self.weight, 0, 1))
+        self.firmness = bearing[frames, points.body] * np.clip(1 - points.distance / REACH, 0, 1)
 
     def _step(self, state: _State, damping: float) -> Array:
         """Levenberg–Marquardt step of all frames, (N, n)."""
@@ -197,7 +206,8 @@ class _Problem:
         momentum = np.concatenate([linear, angular], axis=1)
         rate = fps * (momentum - np.roll(momentum, 1, axis=0))
         rate[:, :3] -= body.mass * body.model.opt.gravity
-        return rate * self.inner[:, None]
+        demand: Array = rate * self.inner[:, None]
+        return demand
 
     def _objectives(self, state: _State) -> list[tuple[Blocks, Array]]:
         """Weighted residuals (N, R) with their derivatives, those of the momentum first."""
@@ -246,11 +256,11 @@ class _Problem:
     def _contact(self, state: _State) -> tuple[Blocks, Array]:
         postures = state.postures
         count, size = state.deviation.shape
-        slip = (self.load * self.has_next[:, None] * self.clip.fps / self.tolerances.slip)[:, :, None]
+        slip = (self.firmness * self.has_next[:, None] * self.clip.fps / self.tolerances.slip)[:, :, None]
         moved = slip * (self._to_next(postures.carried) - postures.contact)
         height = postures.contact[:, :, 2]
         near = np.isfinite(self.points.distance)
-        firm = np.maximum(self.load, near & (height < 0)) / self.tolerances.height
+        firm = np.maximum(self.firmness, near & (height < 0)) / self.tolerances.height
         here = np.concatenate(
             [
                 (-slip[..., None] * postures.contact_jacobian).reshape(count, -1, size),
