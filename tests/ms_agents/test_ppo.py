@@ -217,3 +217,10 @@ def test_single_environments_of_gymnasium_work_with_the_hand_tuned_reward():
     model = AggregatedPPO(env=gymnasium.make("Pendulum-v1"), hyperparameters=small, aggregator="hand-tuned", seed=0)
     model.learn(64)
     assert model.num_timesteps == 64
+
+
+def test_constants_can_be_changed_by_name():
+    changed = Hyperparameters().changed({"gamma": 0.9, "hidden": [8], "discriminator.updates": 3})
+    assert (changed.gamma, changed.hidden, changed.discriminator.updates) == (0.9, (8,), 3)
+    with pytest.raises(ValueError, match="update"):
+        Hyperparameters().changed({"discriminator.update": 3})

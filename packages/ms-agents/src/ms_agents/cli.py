@@ -36,6 +36,8 @@ class Train:
     """Where the reward comes from."""
     preset: Literal["cpu", "gpu"] = "cpu"
     """Constants of the learner."""
+    set: tuple[tuple[str, str], ...] = ()
+    """Constants that differ from the preset, as name and value: --set gamma 0.97 discriminator.updates 16."""
     run_dir: Path | None = None
     """Where the run is kept; by default runs/<id>-<time>."""
     resume: Path | None = None
@@ -51,7 +53,7 @@ class Train:
 
         if self.resume is not None:
             config = TrainingConfig.load(self.resume)
-            given = {"steps": self.steps, "minutes": self.minutes, "threads": self.threads}
+            given: dict[str, Any] = {"steps": self.steps, "minutes": self.minutes, "threads": self.threads}
             config = replace(config, **{name: value for name, value in given.items() if value is not None})
             train(config, self.resume, resume=True)
             return
@@ -65,7 +67,9 @@ class Train:
             threads=self.threads,
             seed=self.seed,
             aggregator=self.aggregator,
-            hyperparameters=Hyperparameters.preset(self.preset).with_environments(self.envs),
+            hyperparameters=Hyperparameters.preset(self.preset)
+            .changed({name: _value(text) for name, text in self.set})
+            .with_environments(self.envs),
             video=self.video,
             **({} if self.steps is None else {"steps": self.steps}),
         )

@@ -90,7 +90,7 @@ def evaluate(
         finally:
             made.close()
     name = name or (policy if isinstance(policy, str) else "policy")
-    actor: Policy = RestingPolicy(env.single_action_space) if isinstance(policy, str) else policy
+    actor: Policy = RestingPolicy(env.single_action_space) if isinstance(policy, str) else policy  # type: ignore[arg-type]
     trace = _run(actor, env, seed, horizon)
     return _report(trace, env, name, seed, horizon)
 
@@ -157,7 +157,7 @@ def _run(policy: Policy, env: VectorEnv[Any, Any, Any], seed: int, horizon: floa
             diverged = info.get("diverged", np.zeros(count, np.bool_))
             charged = np.where(failed & ~diverged, finite, worst)  # a diverged frame has no error of its own
             trace.last[metric] = np.where(running, charged, trace.last.get(metric, finite))
-        for i in np.flatnonzero(failed):
+        for i in np.flatnonzero(failed).tolist():
             trace.cause[i] = _cause(i, info, metrics)
         running &= ~(terminated | truncated)
         if not running.any():
@@ -180,7 +180,8 @@ def _episode_frames(
         if base.clip.loop
         else np.minimum(base.clip.duration * (1 - phases), horizon or np.inf)
     )
-    return np.maximum(np.floor(length / base.control_timestep + 1e-6).astype(np.int64), 1)
+    frames: NDArray[np.int64] = np.floor(length / base.control_timestep + 1e-6).astype(np.int64)
+    return np.maximum(frames, 1)
 
 
 def _report(

@@ -126,6 +126,21 @@ class Hyperparameters:
         plain = _checked(cls, {name: value for name, value in values.items() if name != "discriminator"})
         return cls(**plain, discriminator=DiscriminatorHyperparameters(**nested))
 
+    def changed(self, changes: Mapping[str, Any]) -> Hyperparameters:
+        """The same constants but for some.
+
+        Args:
+            changes: Name to value; those of the discriminator as ``discriminator.<name>``.
+
+        Raises:
+            ValueError: If a name is unknown.
+        """
+        values = self.to_dict()
+        for name, value in changes.items():
+            inner = name.removeprefix("discriminator.")
+            (values if inner == name else values["discriminator"])[inner] = value
+        return Hyperparameters.from_dict(values)
+
     def with_environments(self, environments: int | None) -> Hyperparameters:
         """The same constants for another number of environments; ``None`` keeps it."""
         return self if environments is None else replace(self, environments=environments)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,9 @@ import gymnasium
 import numpy as np
 
 from ms_agents.evaluation import Policy
+
+FRAMES_PER_SECOND = 25
+"""Rate of films, approximately."""
 
 
 def film(policy: Policy, env_id: str, path: Path, *, seconds: float = 10.0, seed: int = 0, **env_kwargs: Any) -> Path:
@@ -30,12 +35,11 @@ def film(policy: Policy, env_id: str, path: Path, *, seconds: float = 10.0, seed
     env_kwargs.pop("threads", None)
     env = gymnasium.make(env_id, render_mode="rgb_array", **env_kwargs)
     try:
-        rate = int(env.metadata.get("render_fps", 50))
-        frames = [frame for frame in _frames(policy, env, round(seconds * rate), seed) if frame is not None]
+        rate = float(env.metadata.get("render_fps", 50))
+        stride = max(round(rate / FRAMES_PER_SECOND), 1)
+        write_video(path, _frames(policy, env, seed, round(seconds * rate), stride), fps=rate / stride)
     finally:
         env.close()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_video(path, frames, fps=rate)
     return path
 
 
@@ -45,20 +49,22 @@ def show(policy: Policy, env_id: str, *, seed: int = 0, episodes: int = 1, **env
     env = gymnasium.make(env_id, render_mode="human", **env_kwargs)
     try:
         for episode in range(episodes):
-            for _ in _frames(policy, env, None, seed + episode):
+            for _ in _frames(policy, env, seed + episode):
                 pass
     finally:
         env.close()
 
 
-def _frames(policy: Policy, env: gymnasium.Env[Any, Any], limit: int | None, seed: int) -> Any:
+def _frames(
+    policy: Policy, env: gymnasium.Env[Any, Any], seed: int, limit: int | None = None, stride: int = 1
+) -> Iterator[Any]:
+    """Pictures of one episode, every ``stride`` steps, for at most ``limit`` steps."""
     observation, _ = env.reset(seed=seed, options={"phase": 0.0})
-    count = 0
     yield env.render()
-    while limit is None or count < limit:
+    for step in count(1) if limit is None else range(1, limit + 1):
         action, _ = policy.predict(np.asarray(observation)[None], deterministic=True)
         observation, _, terminated, truncated, _ = env.step(action[0])
-        count += 1
-        yield env.render()
+        if step % stride == 0:
+            yield env.render()
         if terminated or truncated:
             return

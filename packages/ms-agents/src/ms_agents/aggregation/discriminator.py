@@ -24,13 +24,16 @@ class Discriminator(nn.Module):
         super().__init__()
         self.hyperparameters = hyperparameters
         self.network = multilayer_perceptron(size, hyperparameters.hidden, 1, "relu")
-        self.output = self.network[-1]
+        output = self.network[-1]
+        assert isinstance(output, nn.Linear)
+        self.output = output
         nn.init.uniform_(self.output.weight, -1.0, 1.0)
         nn.init.zeros_(self.output.bias)
 
     def forward(self, error: Tensor) -> Tensor:
         """Logits (B,) of normalised errors (B, E)."""
-        return self.network(error)[:, 0]
+        logits: Tensor = self.network(error)[:, 0]
+        return logits
 
     @torch.no_grad()
     def reward(self, error: Tensor) -> Tensor:

@@ -127,7 +127,7 @@ class AggregatedPPO(PersistentPPO):
         )
 
     def _setup_learn(self, *args: Any, **kwargs: Any) -> tuple[int, BaseCallback]:
-        result = super()._setup_learn(*args, **kwargs)
+        result: tuple[int, BaseCallback] = super()._setup_learn(*args, **kwargs)
         for name, value in self._pending_logs.items():
             self.logger.record(name, value)
         self._pending_logs = {}
@@ -199,7 +199,7 @@ class AggregatedPPO(PersistentPPO):
     def _values_at_time_limit(self, infos: list[dict[str, Any]], dones: np.ndarray[Any, Any]) -> Tensor:
         """Value of the last observation of episodes that only ran out of time, zero elsewhere, (N,)."""
         values = torch.zeros(len(dones), device=self.device)
-        cut = [i for i in np.flatnonzero(dones) if infos[i].get("TimeLimit.truncated", False)]
+        cut = [i for i in np.flatnonzero(dones).tolist() if infos[i].get("TimeLimit.truncated", False)]
         if cut:
             last = self._tensor(np.stack([infos[i]["terminal_observation"] for i in cut]))
             with torch.no_grad():

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import gymnasium
 import numpy as np
@@ -74,7 +73,7 @@ class PersistentPPO(PPO):
         self.aggregator.load_state_dict(learner["aggregator"])
         self.generator.set_state(learner["generator"].cpu())
         self.ep_info_buffer = deque(learner["episodes"], maxlen=self._stats_window_size)
-        self.ep_success_buffer = deque(maxlen=self._stats_window_size)
+        self.ep_success_buffer: deque[bool] = deque(maxlen=self._stats_window_size)
         self._pending_logs = dict(learner["pending_logs"])
         observation = learner["last_observation"]
         if learner["env"] is not None and isinstance(self.env, GymnasiumVecEnv) and len(observation) == self.n_envs:
@@ -82,7 +81,7 @@ class PersistentPPO(PPO):
             self._last_obs = observation.cpu().numpy()
             self._last_episode_starts = np.zeros(self.n_envs, bool)
 
-    def save(self, path: str | Path | io.BufferedIOBase, *_: Any, **__: Any) -> None:
+    def save(self, path: str | Path | IO[bytes], *_: Any, **__: Any) -> None:
         """Write everything to a file, atomically; ``.zip`` is added where the name has no suffix."""
         if isinstance(path, str | os.PathLike):
             write_checkpoint(_with_suffix(path), self.state_dict())

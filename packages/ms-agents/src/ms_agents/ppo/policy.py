@@ -74,11 +74,12 @@ class TrackingPolicy(BasePolicy):
     half_range: Tensor
     low: Tensor
     high: Tensor
+    std: Tensor
 
     def __init__(
         self,
-        observation_space: spaces.Space[Any],
-        action_space: spaces.Space[Any],
+        observation_space: spaces.Box,
+        action_space: spaces.Box,
         lr_schedule: Schedule,
         use_sde: bool = False,
         hyperparameters: Hyperparameters | None = None,
@@ -96,17 +97,19 @@ class TrackingPolicy(BasePolicy):
         self.normalizer = ObservationNormalizer(observations, hp.observation_clip)
         self.actor = multilayer_perceptron(observations, hp.hidden, actions, hp.activation)
         self.critic = multilayer_perceptron(observations, hp.hidden, 1, hp.activation)
+        output = self.actor[-1]
+        assert isinstance(output, nn.Linear)
         with torch.no_grad():
-            self.actor[-1].weight *= hp.output_scale
-            self.actor[-1].bias.zero_()
-            self.critic[-1].bias.zero_()
+            output.weight *= hp.output_scale
+            output.bias.zero_()
         self.register_buffer("std", hp.action_std * self.half_range, persistent=False)
         self.explorer: Explorer = GaussianExplorer()
         self.optimizer = torch.optim.Adam(self.parameters(), lr=lr_schedule(1.0))
 
     def mean(self, observation: Tensor) -> Tensor:
         """Mean base action, (N, A), of raw observations (N, D)."""
-        return self.rest + self.half_range * self.actor(self.normalizer(observation))
+        mean: Tensor = self.rest + self.half_range * self.actor(self.normalizer(observation))
+        return mean
 
     def log_likelihood(self, base: Tensor, mean: Tensor) -> Tensor:
         """Log density of base samples (N, A) around means, up to a constant, (N,)."""
@@ -138,7 +141,8 @@ class TrackingPolicy(BasePolicy):
 
     def predict_values(self, observation: Tensor) -> Tensor:
         """Value of raw observations, (N,)."""
-        return self.critic(self.normalizer(observation))[:, 0]
+        value: Tensor = self.critic(self.normalizer(observation))[:, 0]
+        return value
 
     def get_distribution(self, observation: Tensor) -> DiagGaussianDistribution:
         """Base distribution in the types of Stable-Baselines3."""

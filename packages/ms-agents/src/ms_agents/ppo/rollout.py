@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from gymnasium import spaces
 from torch import Tensor
@@ -40,8 +38,8 @@ class Rollout:
     def __init__(
         self,
         buffer_size: int,
-        observation_space: spaces.Space[Any],
-        action_space: spaces.Space[Any],
+        observation_space: spaces.Box,
+        action_space: spaces.Box,
         device: torch.device | str = "cpu",
         gae_lambda: float = 0.95,
         gamma: float = 0.99,
