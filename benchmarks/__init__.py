@@ -1,0 +1,1 @@
+"""Measurements of the packages, made through their public interface."""
