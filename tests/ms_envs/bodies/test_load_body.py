@@ -167,6 +167,22 @@ def test_root_of_ms_human_700_is_free_and_upright(ms_human: Body) -> None:
     assert np.allclose(up, [0, 0, 1], atol=1e-6)
 
 
+@every_body
+def test_anatomical_axes_of_the_root_are_forward_left_and_up(body_named: BodyNamed, name: str) -> None:
+    body = body_named(name)
+    data = standing(body)
+    axes = np.zeros(9)
+    orientation = np.zeros(4)
+    mujoco.mju_mulQuat(orientation, data.qpos[3:7], body.root_frame)
+    mujoco.mju_quat2Mat(axes, orientation)
+    forward, left, up = axes.reshape(3, 3).T
+    toes, heel = (data.xpos[body.segments[segment]] for segment in ("toes_r", "foot_r"))
+    hips = data.xpos[body.segments["thigh_l"]] - data.xpos[body.segments["thigh_r"]]
+    assert forward @ (toes - heel) > 0.1
+    assert left @ hips == pytest.approx(np.linalg.norm(hips), rel=0.01)
+    assert up == pytest.approx([0, 0, 1], abs=0.01)
+
+
 def test_mass_is_that_of_the_originals(body_named: BodyNamed) -> None:
     assert body_named("myo-fullbody").mass == pytest.approx(84.265, abs=0.01)
     assert body_named("ms-human-700").mass == pytest.approx(60.22, abs=0.01)

@@ -81,7 +81,8 @@ def test_reference_table_agrees_with_the_coordinates(legs: Body, walking: Motion
     (qpos,), (qvel,) = walking.coordinates(times)
     pose = ReferenceTable(walking, legs).at(times)
     np.testing.assert_allclose(pose.root_position[0], qpos[:3], atol=1e-9)
-    assert rotations.angle(np, pose.root_orientation, qpos[None, 3:7])[0] < 1e-7
+    orientation = rotations.multiply(np, qpos[None, 3:7], legs.root_frame)
+    assert rotations.angle(np, pose.root_orientation, orientation)[0] < 1e-7
     np.testing.assert_allclose(pose.joint_position[0], qpos[legs.qpos_index], atol=1e-9)
     np.testing.assert_allclose(pose.joint_velocity[0], qvel[legs.dof_index], atol=1e-9)
     np.testing.assert_allclose(pose.root_linear_velocity[0], qvel[:3], atol=1e-9)

@@ -74,9 +74,9 @@ def test_slerp_is_exact_at_its_ends(seed: int) -> None:
 
 
 @given(st.floats(-np.pi, np.pi), st.floats(-1.5, 1.5), st.floats(-np.pi, np.pi))
-def test_heading_is_the_yaw(yaw: float, pitch: float, roll: float) -> None:
+def test_heading_is_the_yaw_however_far_the_body_pitches(yaw: float, roll: float, pitch: float) -> None:
     q = np.zeros(4)
-    mujoco.mju_euler2Quat(q, np.array([yaw, pitch, roll]), "zyx")  # lower case: each turn about the turned axes
+    mujoco.mju_euler2Quat(q, np.array([yaw, roll, pitch]), "zxy")  # lower case: each turn about the turned axes
     cosine, sine = np.cos(yaw), np.sin(yaw)
     expected = [[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]]
     np.testing.assert_allclose(rotations.heading_matrix(np, q), expected, atol=1e-6)

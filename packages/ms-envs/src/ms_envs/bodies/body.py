@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -82,10 +83,30 @@ class Body:
         """Addresses of the independent joints in ``qvel``, (J,)."""
         return self.model.jnt_dofadr[self.joint_ids].astype(np.intp)
 
+    @property
+    def coordinate_layout(self) -> dict[str, NDArray[Any]]:
+        """What :func:`ms_envs.task.state.pose_from_coordinates` must know of the body."""
+        return {"root_frame": self.root_frame, "qpos_index": self.qpos_index, "dof_index": self.dof_index}
+
     @cached_property
     def joint_range(self) -> NDArray[np.float64]:
         """Lower and upper limits of the independent joints, rad, (J, 2)."""
         return self.model.jnt_range[self.joint_ids].copy()
+
+    @cached_property
+    def root_frame(self) -> NDArray[np.float64]:
+        """Orientation of the anatomical axes (x forward, y left, z up) in the root's own frame, quaternion (4,).
+
+        Models differ in how they turn their root; the posture ``qpos0``, which stands upright, tells.
+        """
+        data = mujoco.MjData(self.model)
+        mujoco.mj_kinematics(self.model, data)
+        left = data.xpos[self.segments["thigh_l"]] - data.xpos[self.segments["thigh_r"]]
+        yaw = np.arctan2(-left[0], left[1])
+        anatomical = np.array([np.cos(yaw / 2), 0.0, 0.0, np.sin(yaw / 2)])
+        root, result = self.model.qpos0[3:7] * [1, -1, -1, -1], np.zeros(4)
+        mujoco.mju_mulQuat(result, root, anatomical)
+        return result
 
     @cached_property
     def optimal_fiber_length(self) -> NDArray[np.float64]:

@@ -39,7 +39,7 @@ class TrackingEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
 
     ## Observation space
 
-    `Box(-inf, inf, (D,), float32)`. Vectors are in the body's heading frame (x forward, z up), which turns with the
+    `Box(-inf, inf, (D,), float32)`. Vectors are in the body's heading frame (x forward, y left, z up), turning with the
     root about the vertical. The reference blocks repeat for each frame ahead, `i` = 0 … F−1, at `lookahead[i]` seconds.
 
     | block                              | size | unit           | content                                             |

@@ -219,7 +219,7 @@ class ReferenceTable:
     def __init__(self, clip: MotionClip, body: Body) -> None:
         clip.check_fits(body)
         self.clip = clip
-        frames = pose_from_coordinates(np, clip.qpos, clip.qvel, clip.key_position, body.qpos_index, body.dof_index)
+        frames = pose_from_coordinates(np, clip.qpos, clip.qvel, clip.key_position, **body.coordinate_layout)
         self._shapes = [values.shape[1:] for values in frames]
         self._splits = np.cumsum([int(np.prod(shape)) for shape in self._shapes])[:-1]
         self._rows = np.concatenate([values.reshape(len(values), -1) for values in frames], axis=1)

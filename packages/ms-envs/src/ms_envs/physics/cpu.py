@@ -122,12 +122,7 @@ class CpuEngine:
     def state(self) -> BodyState:
         """The state of all bodies; arrays are copies."""
         pose = pose_from_coordinates(
-            np,
-            self._qpos.copy(),
-            self._qvel,
-            self._key_position.copy(),
-            self.body.qpos_index,
-            self.body.dof_index,
+            np, self._qpos.copy(), self._qvel, self._key_position.copy(), **self.body.coordinate_layout
         )
         pose = pose._replace(root_linear_velocity=pose.root_linear_velocity.copy())
         return BodyState(pose, Muscles(*(values.copy() for values in self._muscles)), self._diverged.copy())

@@ -37,12 +37,13 @@ def rotate(xp: ModuleType, q: Array, v: Array) -> Array:
 
 
 def heading_matrix(xp: ModuleType, q: Array) -> Array:
-    """Rotation about the vertical that carries the world x axis under the body's, (..., 3, 3).
+    """Rotation about the vertical that turns the world y axis to where the body's left points, (..., 3, 3).
 
-    It is the yaw of the ZYX Euler angles; where the body's x axis is vertical, it follows the y axis.
+    The left axis stays level in walking, flipping forwards or backwards, and lying on belly or back; only where it is
+    vertical, on the side or half-way through a cartwheel, is the heading undefined and turns about at once.
     """
     w, x, y, z = (q[..., i] for i in range(4))
-    yaw = xp.arctan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z))
+    yaw = xp.arctan2(2 * (w * z - x * y), 1 - 2 * (x * x + z * z))
     cosine, sine, zero, one = xp.cos(yaw), xp.sin(yaw), xp.zeros_like(yaw), xp.ones_like(yaw)
     entries = [cosine, -sine, zero, sine, cosine, zero, zero, zero, one]
     return xp.stack(entries, axis=-1).reshape(*q.shape[:-1], 3, 3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import NamedTuple
 
-from ms_envs.task.rotations import Array, rotate
+from ms_envs.task.rotations import Array, multiply, rotate
 
 
 class Pose(NamedTuple):
@@ -13,7 +13,7 @@ class Pose(NamedTuple):
 
     Attributes:
         root_position: m, (N, 3).
-        root_orientation: Unit quaternion (w, x, y, z), (N, 4).
+        root_orientation: Of the anatomical axes of the root (x forward, y left, z up), unit quaternion, (N, 4).
         root_linear_velocity: m/s, (N, 3).
         root_angular_velocity: rad/s, (N, 3).
         joint_position: Independent joints, rad, (N, J).
@@ -65,7 +65,14 @@ Reference = Pose
 
 
 def pose_from_coordinates(
-    xp: ModuleType, qpos: Array, qvel: Array, key_position: Array, qpos_index: Array, dof_index: Array
+    xp: ModuleType,
+    qpos: Array,
+    qvel: Array,
+    key_position: Array,
+    *,
+    root_frame: Array,
+    qpos_index: Array,
+    dof_index: Array,
 ) -> Pose:
     """Pose from MuJoCo coordinates, whose first joint is a free root.
 
@@ -74,6 +81,7 @@ def pose_from_coordinates(
         qpos: Generalised positions, (N, nq).
         qvel: Generalised velocities, (N, nv); the angular velocity of a free joint is in the body frame.
         key_position: World positions of the key bodies, m, (N, K, 3).
+        root_frame: Orientation of the anatomical axes in the frame of the root, quaternion (4,).
         qpos_index: Addresses of the independent joints in ``qpos``, (J,).
         dof_index: Addresses of the independent joints in ``qvel``, (J,).
 
@@ -83,7 +91,7 @@ def pose_from_coordinates(
     orientation = qpos[:, 3:7]
     return Pose(
         root_position=qpos[:, :3],
-        root_orientation=orientation,
+        root_orientation=multiply(xp, orientation, root_frame),
         root_linear_velocity=qvel[:, :3],
         root_angular_velocity=rotate(xp, orientation, qvel[:, 3:6]),
         joint_position=qpos[:, qpos_index],
