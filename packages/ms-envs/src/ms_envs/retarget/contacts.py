@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from ms_envs.retarget.skeleton import SIDES, Skeleton
+from ms_envs.retarget.source import SourceMotion
+from ms_envs.retarget.targets import KeyPointTargets, SegmentTargets
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 from scipy.spatial.transform import Rotation
 
-from ms_envs.retarget.skeleton import SIDES, Skeleton
-from ms_envs.retarget.source import SourceMotion
-from ms_envs.retarget.targets import KeyPointTargets, SegmentTargets
-
-TOUCH_HEIGHT = 0.03
+TOUCH_HEIGHT = 0.035
 """A point of the recorded foot is on the ground this close to its lowest heights, m."""
-TOUCH_SPEED = 0.8
+TOUCH_SPEED = 1.3
 """... and when it moves slower than this, m/s."""
 PIN_SPEED = 0.6
 """A point that touches and is slower than this stands still, m/s."""
@@ -57,7 +57,7 @@ def detect(motion: SourceMotion) -> Contacts:
         place = _around(motion, motion.landmarks[name], motion.root_position[-1] - motion.root_position[0])
         place = gaussian_filter1d(place, 1.0, axis=0, mode="nearest")
         speed = np.linalg.norm(np.gradient(place, axis=0), axis=1) * motion.fps
-        lowest = min(np.percentile(place[:, 2], 5), 0.05)
+        lowest = np.clip(np.percentile(place[:, 2], 5), 0.0, 0.05)
         touch = _regular((place[:, 2] < lowest + TOUCH_HEIGHT) & (speed < TOUCH_SPEED))
         touching[name] = _middle(motion, touch)
         still[name] = _middle(motion, _regular(touch & (speed < PIN_SPEED)) & touch)
@@ -65,7 +65,12 @@ def detect(motion: SourceMotion) -> Contacts:
 
 
 def on_ground(
-    skeleton: Skeleton, motion: SourceMotion, contacts: Contacts, points: KeyPointTargets, segments: SegmentTargets
+    skeleton: Skeleton,
+    motion: SourceMotion,
+    contacts: Contacts,
+    points: KeyPointTargets,
+    segments: SegmentTargets,
+    lift: Mapping[str, NDArray[np.float64]],
 ) -> tuple[KeyPointTargets, SegmentTargets]:
     """Put the feet of a motion on the ground.
 
@@ -79,18 +84,21 @@ def on_ground(
         contacts: What touches.
         points: Key points as :func:`ms_envs.retarget.skeleton.key_points` gives them.
         segments: Segment orientations.
+        lift: How far to raise ``trunk``, ``foot_r``, ``hand_l``, … because their shapes would be in the floor, m,
+            each (T,).
 
     Returns:
         Targets with feet on the ground.
     """
     position = points.position.copy()
-    position[:, :, 2] += _height_shift(motion, contacts, points)[:, None]
+    position[:, :, 2] += (_height_shift(motion, contacts, points) + lift["trunk"])[:, None]
     orientation, weight = segments.orientation.copy(), points.weight.copy()
     bend_limit = {
         s: min(0.5, float(skeleton.body.joint_range[skeleton.body.joint_roles[f"toes_{s}"][0], 1])) for s in SIDES
     }
     for side in SIDES:
         ankle, turn, bend = _foot_path(skeleton, motion, contacts, points, position, side, bend_limit[side])
+        ankle = ankle + lift[f"foot_{side}"][:, None] * [0, 0, 1]
         joint = skeleton.joint
         tip = joint[f"toe_tip_{side}"] - joint[f"ball_{side}"]
         for name in ("ankle", "heel", "ball"):
@@ -106,8 +114,16 @@ def on_ground(
         orientation[:, segments.names.index(f"toes_{side}")] = toes @ skeleton.rotation[f"toes_{side}"]
         for name in ("heel", "ball"):
             weight[contacts.still[f"{name}_{side}"], points.index(f"{name}_{side}")] *= 2.5
-    _bend_knees(skeleton, motion, points, position)
+    _bend_knees(skeleton, motion, contacts, points, position)
+    if "wrist_r" in points.names:
+        _bend_elbows(skeleton, motion, points, position, lift)
     return replace(points, position=position, weight=weight), replace(segments, orientation=orientation)
+
+
+def spread(motion: SourceMotion, lift: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Smooth a lift over time so that it is hardly anywhere less than asked, (T,)."""
+    wide = maximum_filter1d(_around(motion, lift), 7)
+    return _middle(motion, gaussian_filter1d(wide, 2.0, mode="nearest"))
 
 
 def _height_shift(motion: SourceMotion, contacts: Contacts, points: KeyPointTargets) -> NDArray[np.float64]:
@@ -141,7 +157,7 @@ def _foot_path(
     # Turn the foot flat while heel and ball touch; in between the correction fades from one stance to the next.
     flat = heel & ball
     yaw = np.unwrap(np.arctan2(source.as_matrix()[:, 1, 0], source.as_matrix()[:, 0, 0]))
-    for start, stop in _runs(flat & (heel_still | ball_still)):
+    for start, stop in runs(flat & (heel_still | ball_still)):
         if np.ptp(yaw[start:stop]) < PIVOT_ANGLE:
             yaw[start:stop] = yaw[start:stop].mean()
     level = Rotation.from_rotvec(yaw[:, None] * [0.0, 0.0, 1.0])
@@ -153,7 +169,7 @@ def _foot_path(
     # Hold the touching point: the ball where it touches, else the heel.
     shift, known = np.zeros_like(ankle), np.zeros((len(ankle), 2), dtype=bool)
     ball_place, heel_place = ankle + turn @ to_ball, ankle + turn @ to_heel
-    for start, stop in _runs((heel & heel_still) | (ball & ball_still)):
+    for start, stop in runs((heel & heel_still) | (ball & ball_still)):
         inside = slice(start, stop)
         both = flat[inside]
         on_ball = ball[inside]
@@ -186,9 +202,17 @@ def _foot_path(
 
 
 def _bend_knees(
-    skeleton: Skeleton, motion: SourceMotion, points: KeyPointTargets, position: NDArray[np.float64]
+    skeleton: Skeleton,
+    motion: SourceMotion,
+    contacts: Contacts,
+    points: KeyPointTargets,
+    position: NDArray[np.float64],
 ) -> None:
-    """Lower the body until the legs reach their feet, then put the knees between hips and ankles, in place."""
+    """Put the hips where the legs can be, then the knees between hips and ankles, in place.
+
+    A body too high for its legs to reach the feet is lowered; one that crouches deeper on its feet than the knees can
+    bend is raised.
+    """
     joint = skeleton.joint
     bones = {
         side: (
@@ -198,21 +222,23 @@ def _bend_knees(
         for side in SIDES
     }
     hips = {
-        side: position[:, points.index("hips")] + motion.orientation["pelvis"] @ joint[f"hip_{side}"]
-        for side in SIDES
+        side: position[:, points.index("hips")] + motion.orientation["pelvis"] @ joint[f"hip_{side}"] for side in SIDES
     }
-    drop = np.zeros(len(position))
+    drop, rise = np.zeros((2, len(position)))
     for side in SIDES:
         leg = hips[side] - position[:, points.index(f"ankle_{side}")]
         room = (LONGEST_LEG * sum(bones[side])) ** 2 - (leg[:, :2] ** 2).sum(axis=1)
         excess = leg[:, 2] - np.sqrt(np.maximum(room, 0))
         drop = np.maximum(drop, np.where(leg[:, 2] > 0.5 * sum(bones[side]), excess, 0))
-    drop = _middle(motion, gaussian_filter1d(maximum_filter1d(_around(motion, drop), 7), 2.0, mode="nearest"))
+        standing = contacts.feet()[:, SIDES.index(side)] & (leg[:, 2] > 0)
+        need = _shortest_leg(skeleton, side, bones[side]) ** 2 - (leg[:, :2] ** 2).sum(axis=1)
+        rise = np.maximum(rise, np.where(standing, np.sqrt(np.maximum(need, 0)) - leg[:, 2], 0))
+    drop = spread(motion, drop) - spread(motion, rise)
     feet = [name.startswith(("ankle", "heel", "ball", "toe_tip")) for name in points.names]
     position[:, ~np.array(feet), 2] -= drop[:, None]
     for side in SIDES:
         knee = points.index(f"knee_{side}")
-        position[:, knee] = _bent_knee(
+        position[:, knee] = _bent(
             hips[side] - drop[:, None] * [0, 0, 1],
             (motion.orientation[f"thigh_{side}"] + motion.orientation[f"shank_{side}"])[:, :, 0],
             position[:, points.index(f"ankle_{side}")],
@@ -220,18 +246,47 @@ def _bend_knees(
         )
 
 
-def _bent_knee(
-    hip: NDArray[np.float64], front: NDArray[np.float64], ankle: NDArray[np.float64], thigh: float, shank: float
+def _shortest_leg(skeleton: Skeleton, side: str, bones: tuple[float, float]) -> float:
+    """Distance from hip to ankle with the knee fully bent, m."""
+    body = skeleton.body
+    bend = np.abs(body.joint_range[body.joint_roles[f"knee_{side}"][0]]).max()
+    thigh, shank = bones
+    return float(np.sqrt(thigh**2 + shank**2 + 2 * thigh * shank * np.cos(bend)))
+
+
+def _bend_elbows(
+    skeleton: Skeleton,
+    motion: SourceMotion,
+    points: KeyPointTargets,
+    position: NDArray[np.float64],
+    lift: Mapping[str, NDArray[np.float64]],
+) -> None:
+    """Raise the wrists and move the elbows with them, shoulders in place."""
+    joint = skeleton.joint
+    for side in SIDES:
+        shoulder, elbow, wrist = (points.index(f"{name}_{side}") for name in ("shoulder", "elbow", "wrist"))
+        bones = (
+            float(np.linalg.norm(joint[f"elbow_{side}"] - joint[f"shoulder_{side}"])),
+            float(np.linalg.norm(joint[f"wrist_{side}"] - joint[f"elbow_{side}"])),
+        )
+        back = -(motion.orientation[f"upper_arm_{side}"] + motion.orientation[f"forearm_{side}"])[:, :, 0]
+        before = _bent(position[:, shoulder], back, position[:, wrist], *bones)
+        position[:, wrist, 2] += lift[f"hand_{side}"]
+        position[:, elbow] += _bent(position[:, shoulder], back, position[:, wrist], *bones) - before
+
+
+def _bent(
+    near: NDArray[np.float64], pole: NDArray[np.float64], far: NDArray[np.float64], upper: float, lower: float
 ) -> NDArray[np.float64]:
-    """Knees between given hips and ankles, bent towards the front, m, (T, 3)."""
-    leg = ankle - hip
-    length = np.linalg.norm(leg, axis=1, keepdims=True)
-    along = leg / length
-    reach = np.clip(length, abs(thigh - shank) + 1e-3, thigh + shank)
-    forward = (thigh**2 - shank**2 + reach**2) / (2 * reach)
-    aside = front - (front * along).sum(axis=1, keepdims=True) * along
+    """Knees or elbows between two joints at given places, bent towards the pole, m, (T, 3)."""
+    limb = far - near
+    length = np.linalg.norm(limb, axis=1, keepdims=True)
+    along = limb / length
+    reach = np.clip(length, abs(upper - lower) + 1e-3, upper + lower)
+    forward = (upper**2 - lower**2 + reach**2) / (2 * reach)
+    aside = pole - (pole * along).sum(axis=1, keepdims=True) * along
     aside /= np.maximum(np.linalg.norm(aside, axis=1, keepdims=True), 1e-9)
-    bent: NDArray[np.float64] = hip + forward * along + np.sqrt(np.maximum(thigh**2 - forward**2, 0)) * aside
+    bent: NDArray[np.float64] = near + forward * along + np.sqrt(np.maximum(upper**2 - forward**2, 0)) * aside
     return bent
 
 
@@ -239,13 +294,13 @@ def _regular(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Flags without gaps and runs shorter than :data:`SHORTEST_TOUCH`."""
     result = flags.copy()
     for value in (False, True):
-        for start, stop in _runs(result == value):
+        for start, stop in runs(result == value):
             if stop - start < SHORTEST_TOUCH and start > 0 and stop < len(result):
                 result[start:stop] = not value
     return result
 
 
-def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
+def runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Start and stop (exclusive) of every run of true values."""
     edges = np.flatnonzero(np.diff(np.r_[0, flags.astype(np.int8), 0]))
     return [(int(start), int(stop)) for start, stop in zip(edges[::2], edges[1::2], strict=True)]
@@ -269,9 +324,7 @@ def _frames_away(flags: NDArray[np.bool_]) -> NDArray[np.float64]:
     return np.abs(frames[:, None] - np.flatnonzero(flags)).min(axis=1).astype(np.float64)
 
 
-def _around(
-    motion: SourceMotion, values: NDArray[Any], travel: NDArray[np.float64] | None = None
-) -> NDArray[Any]:
+def _around(motion: SourceMotion, values: NDArray[Any], travel: NDArray[np.float64] | None = None) -> NDArray[Any]:
     """Three rounds of a looping motion, one after the other, so that filters see no ends; else the values.
 
     Positions are carried on by the horizontal distance that a round travels; the middle round stays in place.

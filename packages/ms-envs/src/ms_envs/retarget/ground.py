@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import mujoco
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
 from ms_envs.bodies.body import Body
+from numpy.typing import ArrayLike, NDArray
 
 
 def colliding_geoms(body: Body) -> NDArray[np.intp]:
@@ -23,6 +22,23 @@ def geoms_of(body: Body, *segments: str) -> NDArray[np.intp]:
     return geoms[np.isin(body.model.geom_bodyid[geoms], ids)]
 
 
+def limb_of(body: Body, geoms: NDArray[np.intp]) -> list[str]:
+    """The limb each geom belongs to: ``foot_r``, ``foot_l``, ``hand_r``, ``hand_l`` or ``trunk``."""
+    model = body.model
+    limb = {
+        bone: f"{'foot' if part in ('ankle', 'foot', 'toes') else 'hand'}_{side}"
+        for segment, bone in body.segments.items()
+        for part, _, side in [segment.rpartition("_")]
+        if part in ("ankle", "foot", "toes", "forearm", "wrist", "hand")
+    }
+    result = []
+    for bone in model.geom_bodyid[geoms]:
+        while bone and bone not in limb and bone not in body.segments.values():
+            bone = model.body_parentid[bone]
+        result.append(limb.get(int(bone), "trunk"))
+    return result
+
+
 def lowest_heights(body: Body, qpos: NDArray[np.float64], geoms: NDArray[np.intp]) -> NDArray[np.float64]:
     """Height of the lowest point of each geom above z = 0, negative below it, m, (T, G)."""
     data = mujoco.MjData(body.model)
@@ -34,9 +50,7 @@ def lowest_heights(body: Body, qpos: NDArray[np.float64], geoms: NDArray[np.intp
     return result
 
 
-def support_point(
-    model: mujoco.MjModel, data: mujoco.MjData, geom: int, direction: ArrayLike
-) -> NDArray[np.float64]:
+def support_point(model: mujoco.MjModel, data: mujoco.MjData, geom: int, direction: ArrayLike) -> NDArray[np.float64]:
     """Point of a geom's surface that lies furthest in a world direction.
 
     Args:

@@ -7,10 +7,6 @@ from dataclasses import dataclass
 
 import mujoco
 import numpy as np
-from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d, maximum_filter1d
-from scipy.spatial.transform import Rotation
-
 from ms_envs.bodies.body import Body
 from ms_envs.motions import motions_of
 from ms_envs.motions.clip import MotionClip, velocities
@@ -18,12 +14,18 @@ from ms_envs.retarget import contacts, deepmimic, ground, skeleton, synthetic
 from ms_envs.retarget.solver import Problem, solve
 from ms_envs.retarget.source import SourceMotion
 from ms_envs.retarget.targets import KeyPointTargets, point_positions
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
-CUTOFF = {"walk": 7.0, "run": 9.0, "backflip": 9.0, "spinkick": 9.0, "cartwheel": 8.0, "jump": 8.0, "roll": 8.0}
+CUTOFF = {"walk": 7.0, "run": 16.0, "backflip": 13.0, "spinkick": 12.0, "roll": 12.0, "jump": 10.0, "kick": 10.0}
 """Smoothing frequency of motions in Hz; the others have :data:`DEFAULT_CUTOFF`."""
-DEFAULT_CUTOFF = 6.0
+DEFAULT_CUTOFF = 9.0
 PENETRATION = 0.004
 """Depth to which a body may sink into the floor before it is raised, m."""
+LOADED_HEIGHT = 0.01
+"""A foot bears load when it touches in the recording and its lowest point is below this, m."""
+ROUNDS = 4
+"""Solutions, each raising what the last one left in the floor."""
 BALANCE_ROUNDS = 5
 """Corrections of the centre of mass of standing and squatting."""
 
@@ -41,34 +43,42 @@ class Retargeted:
     targets: KeyPointTargets
 
 
-def retarget(motion: SourceMotion, body: Body) -> Retargeted:
+def retarget(motion: SourceMotion, body: Body, *, guess: NDArray[np.float64] | None = None) -> Retargeted:
     """Fit a motion to a body.
 
     Args:
         motion: The motion.
         body: The body.
+        guess: Coordinates to start from, (T, nq), where a similar motion has been solved before.
 
     Returns:
         The clip, without activations, and the key-point targets after all that the ground asked of them.
     """
     bones = skeleton.measure(body)
     touching = contacts.detect(motion)
-    points, segments = contacts.on_ground(
-        bones, motion, touching, skeleton.key_points(bones, motion), skeleton.segment_orientations(bones, motion)
-    )
-    rest = np.clip(0.0, *body.joint_range.T)
-    qpos = _first_guess(bones, motion, points)
+    motion = skeleton.with_human_ankles(bones, motion)
     cutoff = CUTOFF.get(motion.name, DEFAULT_CUTOFF)
-    feet = ground.geoms_of(body, *(f"{part}_{side}" for part in ("foot", "toes") for side in skeleton.SIDES))
-    others = np.setdiff1d(ground.colliding_geoms(body), feet)
-    for _ in range(3):
+    rest = np.clip(0.0, *body.joint_range.T)
+    geoms = ground.colliding_geoms(body)
+    limbs = np.array(ground.limb_of(body, geoms))
+    lift = {limb: np.zeros(len(motion)) for limb in ("trunk", "foot_r", "foot_l", "hand_r", "hand_l")}
+    orientations = skeleton.segment_orientations(bones, motion)
+    shoulders = None if guess is None else skeleton.shoulder_offsets(bones, guess)
+    qpos = guess
+    for attempt in range(ROUNDS):
+        points, segments = contacts.on_ground(
+            bones, motion, touching, skeleton.key_points(bones, motion, shoulders), orientations, lift
+        )
         period = (points.position[-1, 0] - points.position[0, 0]) * [1, 1, 0] if motion.loop else None
-        qpos = solve(Problem(body, points, segments, motion.fps, cutoff, period, rest), qpos)
-        sunk = np.maximum(-ground.lowest_heights(body, qpos, others).min(axis=1) - PENETRATION, 0)
-        if sunk.max() < 0.002:
+        start = _first_guess(bones, motion, points) if qpos is None else qpos
+        qpos = solve(Problem(body, points, segments, motion.fps, cutoff, period, rest), start)
+        shoulders = skeleton.shoulder_offsets(bones, qpos)
+        depth = np.maximum(-ground.lowest_heights(body, qpos, geoms) - PENETRATION, 0)
+        if attempt > 0 and depth.max() < PENETRATION / 4:
             break
-        lift = gaussian_filter1d(maximum_filter1d(sunk, 7), 2.0, mode="nearest")
-        points = points.moved(points.position + lift[:, None, None] * [0, 0, 1])
+        for limb in lift:
+            if (limbs == limb).any():
+                lift[limb] += contacts.spread(motion, depth[:, limbs == limb].max(axis=1))
     data = mujoco.MjData(body.model)
     key_position = np.empty((len(qpos), len(body.key_bodies), 3))
     for frame, coordinates in enumerate(qpos):
@@ -85,7 +95,7 @@ def retarget(motion: SourceMotion, body: Body) -> Retargeted:
         qvel=velocities(qpos, motion.fps, body, loop=motion.loop),
         key_position=key_position,
         activation=None,
-        contact=touching.feet(),
+        contact=touching.feet() & (_foot_heights(body, qpos) < LOADED_HEIGHT),
         provenance={"source": motion.source, "licence": motion.licence},
     )
     return Retargeted(clip, points)
@@ -114,10 +124,10 @@ def make(name: str, body: Body) -> Retargeted:
 
 def _balanced(build: Callable[[NDArray[np.float64] | None], SourceMotion], body: Body) -> Retargeted:
     """Fit a motion on still feet, its hips placed so that the centre of mass stays over the middle of the feet."""
-    offset = None
+    offset, guess = None, None
     for _ in range(BALANCE_ROUNDS):
-        motion = build(offset)
-        result = retarget(motion, body)
+        result = retarget(build(offset), body, guess=guess)
+        guess = result.clip.qpos
         feet = [result.targets.index(f"{point}_{side}") for point in ("heel", "ball") for side in skeleton.SIDES]
         middle = result.targets.position[:, feet].mean(axis=1)
         ahead = (centre_of_mass(body, result.clip.qpos) - middle)[:, 0]
@@ -135,6 +145,15 @@ def centre_of_mass(body: Body, qpos: NDArray[np.float64]) -> NDArray[np.float64]
         mujoco.mj_comPos(body.model, data)
         places[frame] = data.subtree_com[0]
     return places
+
+
+def _foot_heights(body: Body, qpos: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Height of the lowest point of the right and the left foot, m, (T, 2)."""
+    heights = [
+        ground.lowest_heights(body, qpos, ground.geoms_of(body, f"foot_{side}", f"toes_{side}")).min(axis=1)
+        for side in skeleton.SIDES
+    ]
+    return np.stack(heights, axis=1)
 
 
 def _first_guess(bones: skeleton.Skeleton, motion: SourceMotion, points: KeyPointTargets) -> NDArray[np.float64]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import mujoco
 import numpy as np
-from numpy.typing import NDArray
-
 from ms_envs.bodies.body import Body
 from ms_envs.retarget import ground
 from ms_envs.retarget.source import SourceMotion
 from ms_envs.retarget.targets import KeyPointTargets, SegmentTargets
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 SIDES = ("r", "l")
 
@@ -26,9 +26,8 @@ POINT_WEIGHT = {
     "shoulder": 0.7,
     "elbow": 1.5,
     "wrist": 2.0,
-    "palm": 0.0,
 }
-"""Weight of each key point; a palm counts only while it is on the ground."""
+"""Weight of each key point."""
 
 SEGMENT_WEIGHT = {
     "pelvis": 0.6,
@@ -42,6 +41,9 @@ SEGMENT_WEIGHT = {
     "hand": 0.02,
 }
 """Weight of each segment's orientation, m/rad."""
+
+ANKLE_TURN = 0.2
+"""Greatest turn of a foot about its shank, rad."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +94,13 @@ def measure(body: Body) -> Skeleton:
     feet = ground.geoms_of(body, *(f"{part}_{side}" for part in ("foot", "toes") for side in SIDES))
     sole = min(ground.support_point(model, data, int(g), (0, 0, -1))[2] for g in feet)
     hips = 0.5 * (data.xpos[segments["thigh_r"]] + data.xpos[segments["thigh_l"]])
-    carried: dict[str, tuple[str, NDArray[np.float64]]] = {"hips": ("pelvis", hips)}
+    carried: dict[str, tuple[str, NDArray[np.float64]]] = {
+        "hips": ("pelvis", hips),
+        "torso": ("torso", data.xpos[segments["torso"]]),
+    }
+    if "lumbar" in body.joint_roles:
+        waist = data.xanchor[body.joint_ids[body.joint_roles["lumbar"]]].mean(axis=0)
+        carried["waist"] = ("pelvis", waist)
     for side in SIDES:
         ankle, ball = data.xpos[segments[f"ankle_{side}"]], data.xpos[segments[f"toes_{side}"]]
         foot = ground.geoms_of(body, f"foot_{side}")
@@ -109,14 +117,10 @@ def measure(body: Body) -> Skeleton:
             f"toe_tip_{side}": (f"toes_{side}", np.array([front - 0.015, ball[1], sole])),
         }
         if f"hand_{side}" in segments:
-            wrist, hand = data.xpos[segments[f"wrist_{side}"]], data.xpos[segments[f"hand_{side}"]]
-            shapes = ground.geoms_of(body, f"hand_{side}")
-            centre = np.mean(data.geom_xpos[shapes], axis=0) if len(shapes) else hand
             carried |= {
                 f"shoulder_{side}": (f"upper_arm_{side}", data.xpos[segments[f"upper_arm_{side}"]]),
                 f"elbow_{side}": (f"forearm_{side}", data.xpos[segments[f"forearm_{side}"]]),
-                f"wrist_{side}": (f"wrist_{side}", wrist),
-                f"palm_{side}": (f"hand_{side}", centre),
+                f"wrist_{side}": (f"wrist_{side}", data.xpos[segments[f"wrist_{side}"]]),
             }
     local = {}
     for name, (segment, place) in carried.items():
@@ -133,12 +137,57 @@ def measure(body: Body) -> Skeleton:
     )
 
 
-def key_points(skeleton: Skeleton, motion: SourceMotion) -> KeyPointTargets:
+def with_human_ankles(skeleton: Skeleton, motion: SourceMotion) -> SourceMotion:
+    """Turn the feet of a motion back to where ankles can turn them.
+
+    The ankle of the recorded skeleton is a ball joint that took up what its hinged knee could not: in places it turns
+    50 degrees about the shank. Pitch and roll are kept within the body's ankle and subtalar joint, and the turn about
+    the shank within :data:`ANKLE_TURN`.
+
+    Args:
+        skeleton: The body's proportions.
+        motion: The motion.
+
+    Returns:
+        The motion with other foot orientations.
+    """
+    body, turn = skeleton.body, dict(motion.orientation)
+    for side in SIDES:
+        ankle, subtalar = (body.joint_range[body.joint_roles[f"{role}_{side}"][0]] for role in ("ankle", "subtalar"))
+        shank = turn[f"shank_{side}"]
+        angles = Rotation.from_matrix(shank.transpose(0, 2, 1) @ turn[f"foot_{side}"]).as_euler("YXZ")
+        roll = np.abs(subtalar).max()
+        angles = np.clip(angles, [-ankle[1], -roll, -ANKLE_TURN], [-ankle[0], roll, ANKLE_TURN])
+        turn[f"foot_{side}"] = shank @ Rotation.from_euler("YXZ", angles).as_matrix()
+    return replace(motion, orientation=turn)
+
+
+def shoulder_offsets(skeleton: Skeleton, qpos: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Shoulder joints relative to the torso, where raising the arms has carried them, m, each (T, 3)."""
+    body = skeleton.body
+    data = mujoco.MjData(body.model)
+    sides = [side for side in SIDES if f"upper_arm_{side}" in body.segments]
+    offsets = {side: np.empty((len(qpos), 3)) for side in sides}
+    torso = body.segments["torso"]
+    for frame, coordinates in enumerate(qpos):
+        data.qpos[:] = coordinates
+        mujoco.mj_kinematics(body.model, data)
+        turn = data.xmat[torso].reshape(3, 3) @ skeleton.rotation["torso"].T
+        for side in sides:
+            offsets[side][frame] = turn.T @ (data.xpos[body.segments[f"upper_arm_{side}"]] - data.xpos[torso])
+    return offsets
+
+
+def key_points(
+    skeleton: Skeleton, motion: SourceMotion, shoulders: Mapping[str, NDArray[np.float64]] | None = None
+) -> KeyPointTargets:
     """Key points of a motion rebuilt with the bone lengths of a body; the ground is not yet looked at.
 
     Args:
         skeleton: The body's proportions.
         motion: The motion.
+        shoulders: Shoulder joints relative to the torso as :func:`shoulder_offsets` gives them: clavicle and scapula
+            follow the arm, so that the place of the shoulder is known only with a solution. By default the arms hang.
 
     Returns:
         Targets over the frames of the motion.
@@ -157,10 +206,13 @@ def key_points(skeleton: Skeleton, motion: SourceMotion) -> KeyPointTargets:
         for point in ("heel", "ball", "toe_tip"):
             attach(f"{point}_{side}", f"ankle_{side}", f"foot_{side}")
         if f"shoulder_{side}" in joint:
-            attach(f"shoulder_{side}", "hips", "torso")
+            attach("waist", "hips", "pelvis")
+            attach("torso", "waist", "torso")
+            attach(f"shoulder_{side}", "torso", "torso")
+            if shoulders is not None:
+                place[f"shoulder_{side}"] = place["torso"] + np.einsum("tij,tj->ti", turn["torso"], shoulders[side])
             attach(f"elbow_{side}", f"shoulder_{side}", f"upper_arm_{side}")
             attach(f"wrist_{side}", f"elbow_{side}", f"forearm_{side}")
-            attach(f"palm_{side}", f"wrist_{side}", f"forearm_{side}")
     names = tuple(name for name in place if name.removesuffix("_r").removesuffix("_l") in POINT_WEIGHT)
     weight = np.array([POINT_WEIGHT[name.removesuffix("_r").removesuffix("_l")] for name in names])
     return KeyPointTargets(

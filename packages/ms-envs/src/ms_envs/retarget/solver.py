@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 import mujoco
 import numpy as np
+from ms_envs.bodies.body import ROOT_DOF, Body
+from ms_envs.retarget.targets import KeyPointTargets, SegmentTargets
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import splu
 from scipy.spatial.transform import Rotation
-
-from ms_envs.bodies.body import ROOT_DOF, Body
-from ms_envs.retarget.targets import KeyPointTargets, SegmentTargets
 
 REST_WEIGHT = 0.02
 """Pull of the joints towards their rest, m/rad: decides what the targets leave open."""
@@ -44,7 +43,7 @@ class Problem:
 
 
 def solve(
-    problem: Problem, guess: NDArray[np.float64], *, iterations: int = 60, tolerance: float = 1e-5
+    problem: Problem, guess: NDArray[np.float64], *, iterations: int = 60, tolerance: float = 1e-4
 ) -> NDArray[np.float64]:
     """Find the motion that comes closest to its targets.
 
@@ -101,37 +100,37 @@ class _Residual:
 def _linearise(problem: Problem, qpos: NDArray[np.float64]) -> _Residual:
     body, points, segments = problem.body, problem.points, problem.segments
     model, data = body.model, mujoco.MjData(body.model)
-    size = ROOT_DOF + len(body.joint_ids)
-    rows = 3 * (len(points.names) + len(segments.names))
-    hessian, gradient, cost = np.empty((len(qpos), size, size)), np.empty((len(qpos), size)), 0.0
-    jacobian, residual = np.zeros((rows, model.nv)), np.zeros(rows)
+    count = len(points.names) + len(segments.names)
+    jacobian = np.zeros((count, 3, model.nv))
+    reduced = np.empty((len(qpos), 3 * count, ROOT_DOF + len(body.joint_ids)))
+    residual = np.empty((len(qpos), count, 3))
+    turned = np.empty((len(qpos), len(segments.names), 3, 3))
+    weight = np.concatenate([points.weight[: len(qpos)], np.tile(segments.weight, (len(qpos), 1))], axis=1)[:, :, None]
     maps = body.coordinate_map(qpos)
-    rest = REST_WEIGHT**2 * np.r_[np.zeros(ROOT_DOF), np.ones(size - ROOT_DOF)]
     for frame, coordinates in enumerate(qpos):
         data.qpos[:] = coordinates
         mujoco.mj_kinematics(model, data)
         mujoco.mj_comPos(model, data)
-        row = 0
         for k, bone in enumerate(points.body_ids):
             place = data.xpos[bone] + data.xmat[bone].reshape(3, 3) @ points.offset[k]
-            mujoco.mj_jac(model, data, jacobian[row : row + 3], None, place, bone)
-            weight = points.weight[frame, k]
-            jacobian[row : row + 3] *= weight
-            residual[row : row + 3] = weight * (points.position[frame, k] - place)
-            row += 3
-        turned = data.xmat[segments.body_ids].reshape(-1, 3, 3)
-        missing = Rotation.from_matrix(segments.orientation[frame] @ turned.transpose(0, 2, 1)).as_rotvec()
-        for k, bone in enumerate(segments.body_ids):
-            mujoco.mj_jacBody(model, data, None, jacobian[row : row + 3], bone)
-            jacobian[row : row + 3] *= segments.weight[k]
-            residual[row : row + 3] = segments.weight[k] * missing[k]
-            row += 3
-        reduced = jacobian @ maps[frame]
-        lean = np.r_[np.zeros(ROOT_DOF), problem.rest - coordinates[body.qpos_index]]
-        hessian[frame] = reduced.T @ reduced + np.diag(rest)
-        gradient[frame] = reduced.T @ residual + rest * lean
-        cost += residual @ residual + rest @ lean**2
-    return _Residual(cost, hessian, gradient)
+            mujoco.mj_jac(model, data, jacobian[k], None, place, bone)
+            residual[frame, k] = points.position[frame, k] - place
+        for k, bone in enumerate(segments.body_ids, start=len(points.names)):
+            mujoco.mj_jacBody(model, data, None, jacobian[k], bone)
+        turned[frame] = data.xmat[segments.body_ids].reshape(-1, 3, 3)
+        reduced[frame] = (weight[frame][:, :, None] * jacobian).reshape(3 * count, -1) @ maps[frame]
+    missing = segments.orientation[: len(qpos)] @ turned.transpose(0, 1, 3, 2)
+    residual[:, len(points.names) :] = (
+        Rotation.from_matrix(missing.reshape(-1, 3, 3)).as_rotvec().reshape(len(qpos), -1, 3)
+    )
+    weighted = (weight * residual).reshape(len(qpos), -1)
+    lean = problem.rest - qpos[:, body.qpos_index]
+    hessian = reduced.transpose(0, 2, 1) @ reduced
+    joints = np.arange(ROOT_DOF, hessian.shape[1])
+    hessian[:, joints, joints] += REST_WEIGHT**2
+    gradient = np.einsum("tri,tr->ti", reduced, weighted)
+    gradient[:, ROOT_DOF:] += REST_WEIGHT**2 * lean
+    return _Residual(float((weighted**2).sum() + REST_WEIGHT**2 * (lean**2).sum()), hessian, gradient)
 
 
 class _Smoothing:
@@ -150,8 +149,12 @@ class _Smoothing:
         self.weight = np.zeros(ROOT_DOF + len(problem.body.joint_ids))
 
     def scale_to(self, hessian: NDArray[np.float64]) -> None:
-        """Weigh accelerations by the mean stiffness of each coordinate over cutoff⁴."""
-        stiffness = np.diagonal(hessian, axis1=1, axis2=2).mean(axis=0)
+        """Weigh accelerations by the stiffness of each coordinate over cutoff⁴.
+
+        The greatest stiffness in the motion counts: where a coordinate has little effect, as the plane of elevation
+        has with the arm down, it moves on smoothly.
+        """
+        stiffness = np.diagonal(hessian, axis1=1, axis2=2).max(axis=0)
         self.weight = np.maximum(stiffness, 1e-2) / (2 * np.pi * self.problem.cutoff) ** 4
 
     def acceleration(self, qpos: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from ms_envs.retarget.source import SourceMotion
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
-
-from ms_envs.retarget.source import SourceMotion
 
 FRAME_RATE = 50.0
 THIGH = SHANK = 0.41
@@ -44,12 +43,12 @@ CROUCHED = Posture(leg=0.78, pelvis=0.45, torso=0.6, arm=1.1, elbow=0.3)
 
 
 def stand(hip_offset: NDArray[np.float64] | None = None) -> SourceMotion:
-    """Quiet standing for 4 s.
+    """Quiet standing for 2 s.
 
     Args:
-        hip_offset: How far the hips are before the ankles, m, (201,).
+        hip_offset: How far the hips are before the ankles, m, (101,).
     """
-    return _figure("stand", np.zeros(201), hip_offset)
+    return _figure("stand", np.zeros(101), hip_offset)
 
 
 def squat(hip_offset: NDArray[np.float64] | None = None) -> SourceMotion:

@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 
 import mujoco
 import numpy as np
-from numpy.typing import NDArray
-
 from ms_envs.bodies.body import Body
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, eq=False)
