@@ -9,6 +9,7 @@ from gymnasium.utils.env_checker import data_equivalence
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 from gymnasium.vector.utils import batch_space
 from gymnasium.wrappers.vector import DictInfoToList, RecordEpisodeStatistics
+from ms_envs.task.errors import METRIC_UNITS
 
 SHORT = {"horizon": 0.1}
 """Episodes of five steps."""
@@ -224,16 +225,25 @@ def test_every_info_has_its_mask(env) -> None:
 
 
 @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
-def test_wrappers_of_gymnasium_apply(make_vec, mode: AutoresetMode) -> None:
-    env = DictInfoToList(RecordEpisodeStatistics(make_vec(3, autoreset_mode=mode, **SHORT)))
-    _, infos = env.reset(seed=0)
-    assert [len(info["tracking_error"]) for info in infos] == [len(infos[0]["tracking_error"])] * 3
-    lengths = []
+def test_gymnasium_can_record_episode_statistics(make_vec, mode: AutoresetMode) -> None:
+    env = RecordEpisodeStatistics(make_vec(3, autoreset_mode=mode, **SHORT))
+    env.reset(seed=0)
     for action in sampled_actions(env, 14):
+        env.step(action)
+    assert len(env.length_queue) >= 6
+    assert max(env.length_queue) == 5
+    env.close()
+
+
+@pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
+def test_gymnasium_can_list_infos(make_vec, mode: AutoresetMode) -> None:
+    env = DictInfoToList(make_vec(3, autoreset_mode=mode, **SHORT))
+    size = env.unwrapped.error_slices["key_position"].stop
+    _, infos = env.reset(seed=0)
+    assert [info["tracking_error"].shape for info in infos] == [(size,)] * 3
+    for action in sampled_actions(env, 7):
         *_, infos = env.step(action)
-        lengths += [info["episode"]["l"] for info in infos if "episode" in info]
-    assert lengths
-    assert max(lengths) <= 5
+        assert [set(info["metrics"]) == set(METRIC_UNITS) for info in infos] == [True] * 3
     env.close()
 
 

@@ -188,6 +188,8 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
 
     def close_extras(self, **kwargs: Any) -> None:
         """Stop the threads and the renderer."""
+        if not hasattr(self, "_engine"):
+            return  # Gymnasium 1.1 closes also what could not be made
         self._engine.close()
         if self._renderer is not None:
             self._renderer.close()
