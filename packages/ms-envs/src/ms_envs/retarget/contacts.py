@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d
+from scipy.spatial.transform import Rotation
+
+from ms_envs.retarget.limbs import bend_elbows, bend_knees
 from ms_envs.retarget.skeleton import SIDES, Skeleton
 from ms_envs.retarget.source import SourceMotion
 from ms_envs.retarget.targets import KeyPointTargets, SegmentTargets
-from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator
-from scipy.ndimage import gaussian_filter1d, maximum_filter1d
-from scipy.spatial.transform import Rotation
+from ms_envs.retarget.timeline import around, fill, frames_away, middle, runs
 
 TOUCH_HEIGHT = 0.035
 """A point of the recorded foot is on the ground this close to its lowest heights, m."""
@@ -27,8 +28,6 @@ CLEARANCE = 0.05
 """Height a swinging foot should have over the ground, m: models' toes are longer than the recorded foot."""
 CLEARANCE_RAMP = 6
 """Frames from leaving the ground to full clearance."""
-LONGEST_LEG = 0.993
-"""Greatest distance from hip to ankle as a share of the straight leg: a straight knee cannot be steered."""
 PIVOT_ANGLE = np.radians(12.0)
 """A flat foot that turns by more than this over a stance pivots instead of standing still."""
 
@@ -54,13 +53,13 @@ def detect(motion: SourceMotion) -> Contacts:
     """Find when heels and balls of the feet are on the ground, by height and speed."""
     touching, still = {}, {}
     for name in (f"{point}_{side}" for side in SIDES for point in ("heel", "ball")):
-        place = _around(motion, motion.landmarks[name], motion.root_position[-1] - motion.root_position[0])
+        place = around(motion, motion.landmarks[name], motion.root_position[-1] - motion.root_position[0])
         place = gaussian_filter1d(place, 1.0, axis=0, mode="nearest")
         speed = np.linalg.norm(np.gradient(place, axis=0), axis=1) * motion.fps
         lowest = np.clip(np.percentile(place[:, 2], 5), 0.0, 0.05)
         touch = _regular((place[:, 2] < lowest + TOUCH_HEIGHT) & (speed < TOUCH_SPEED))
-        touching[name] = _middle(motion, touch)
-        still[name] = _middle(motion, _regular(touch & (speed < PIN_SPEED)) & touch)
+        touching[name] = middle(motion, touch)
+        still[name] = middle(motion, _regular(touch & (speed < PIN_SPEED)) & touch)
     return Contacts(touching, still)
 
 
@@ -114,16 +113,10 @@ def on_ground(
         orientation[:, segments.names.index(f"toes_{side}")] = toes @ skeleton.rotation[f"toes_{side}"]
         for name in ("heel", "ball"):
             weight[contacts.still[f"{name}_{side}"], points.index(f"{name}_{side}")] *= 2.5
-    _bend_knees(skeleton, motion, contacts, points, position)
+    bend_knees(skeleton, motion, contacts.feet(), points, position)
     if "wrist_r" in points.names:
-        _bend_elbows(skeleton, motion, points, position, lift)
+        bend_elbows(skeleton, motion, points, position, lift)
     return replace(points, position=position, weight=weight), replace(segments, orientation=orientation)
-
-
-def spread(motion: SourceMotion, lift: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Smooth a lift over time so that it is hardly anywhere less than asked, (T,)."""
-    wide = maximum_filter1d(_around(motion, lift), 7)
-    return _middle(motion, gaussian_filter1d(wide, 2.0, mode="nearest"))
 
 
 def _height_shift(motion: SourceMotion, contacts: Contacts, points: KeyPointTargets) -> NDArray[np.float64]:
@@ -133,8 +126,8 @@ def _height_shift(motion: SourceMotion, contacts: Contacts, points: KeyPointTarg
     height = points.position[:, [points.index(name) for name in names], 2]
     count = touching.sum(axis=1)
     shift = -(height * touching).sum(axis=1) / np.maximum(count, 1)
-    filled = _fill(_around(motion, shift[:, None]), _around(motion, count > 0))
-    return _middle(motion, gaussian_filter1d(filled[:, 0], 3.0, mode="nearest"))
+    filled = fill(around(motion, shift[:, None]), around(motion, count > 0))
+    return middle(motion, gaussian_filter1d(filled[:, 0], 3.0, mode="nearest"))
 
 
 def _foot_path(
@@ -149,10 +142,10 @@ def _foot_path(
     """Ankle positions (T, 3), foot rotations (T, 3, 3) and upward bend of the toes in rad (T,)."""
     joint = skeleton.joint
     to_heel, to_ball = (joint[f"{name}_{side}"] - joint[f"ankle_{side}"] for name in ("heel", "ball"))
-    heel, ball = (_around(motion, contacts.touching[f"{name}_{side}"]) for name in ("heel", "ball"))
-    heel_still, ball_still = (_around(motion, contacts.still[f"{name}_{side}"]) for name in ("heel", "ball"))
-    ankle = _around(motion, position[:, points.index(f"ankle_{side}")], position[-1, 0] - position[0, 0])
-    source = Rotation.from_matrix(_around(motion, motion.orientation[f"foot_{side}"]))
+    heel, ball = (around(motion, contacts.touching[f"{name}_{side}"]) for name in ("heel", "ball"))
+    heel_still, ball_still = (around(motion, contacts.still[f"{name}_{side}"]) for name in ("heel", "ball"))
+    ankle = around(motion, position[:, points.index(f"ankle_{side}")], position[-1, 0] - position[0, 0])
+    source = Rotation.from_matrix(around(motion, motion.orientation[f"foot_{side}"]))
 
     # Turn the foot flat while heel and ball touch; in between the correction fades from one stance to the next.
     flat = heel & ball
@@ -161,7 +154,7 @@ def _foot_path(
         if np.ptp(yaw[start:stop]) < PIVOT_ANGLE:
             yaw[start:stop] = yaw[start:stop].mean()
     level = Rotation.from_rotvec(yaw[:, None] * [0.0, 0.0, 1.0])
-    correction = _fill((level * source.inv()).as_rotvec(), flat)
+    correction = fill((level * source.inv()).as_rotvec(), flat)
     correction = gaussian_filter1d(correction, 1.0, axis=0, mode="nearest")
     correction[flat] = (level * source.inv()).as_rotvec()[flat]
     turn = (Rotation.from_rotvec(correction) * source).as_matrix()
@@ -189,105 +182,16 @@ def _foot_path(
     tip_drop = np.maximum(np.linalg.norm(to_tip) * np.sin(pitch_down - bend), 0)
     shift[touch, 2] = np.where(ball, tip_drop - ball_place[:, 2], -heel_place[:, 2])[touch]
     known[:, 1] = touch
-    shift[:, :2] = _fill(shift[:, :2], known[:, 0])
-    shift[:, 2:] = _fill(shift[:, 2:], known[:, 1])
+    shift[:, :2] = fill(shift[:, :2], known[:, 0])
+    shift[:, 2:] = fill(shift[:, 2:], known[:, 1])
 
     # Lift a swinging foot until its lowest point clears the ground.
     height = (ankle + shift)[:, 2] + np.minimum((turn @ to_heel)[:, 2], (turn @ to_ball)[:, 2] - tip_drop)
-    away = np.clip(_frames_away(touch) / CLEARANCE_RAMP, 0, 1)
+    away = np.clip(frames_away(touch) / CLEARANCE_RAMP, 0, 1)
     ramp = away**2 * (3 - 2 * away)
     lift = gaussian_filter1d(maximum_filter1d(np.maximum(CLEARANCE * ramp - height, 0), 5), 2.0, mode="nearest")
     shift[:, 2] += lift * ramp
-    return _middle(motion, ankle + shift), _middle(motion, turn), _middle(motion, bend)
-
-
-def _bend_knees(
-    skeleton: Skeleton,
-    motion: SourceMotion,
-    contacts: Contacts,
-    points: KeyPointTargets,
-    position: NDArray[np.float64],
-) -> None:
-    """Put the hips where the legs can be, then the knees between hips and ankles, in place.
-
-    A body too high for its legs to reach the feet is lowered; one that crouches deeper on its feet than the knees can
-    bend is raised.
-    """
-    joint = skeleton.joint
-    bones = {
-        side: (
-            float(np.linalg.norm(joint[f"knee_{side}"] - joint[f"hip_{side}"])),
-            float(np.linalg.norm(joint[f"ankle_{side}"] - joint[f"knee_{side}"])),
-        )
-        for side in SIDES
-    }
-    hips = {
-        side: position[:, points.index("hips")] + motion.orientation["pelvis"] @ joint[f"hip_{side}"] for side in SIDES
-    }
-    drop, rise = np.zeros((2, len(position)))
-    for side in SIDES:
-        leg = hips[side] - position[:, points.index(f"ankle_{side}")]
-        room = (LONGEST_LEG * sum(bones[side])) ** 2 - (leg[:, :2] ** 2).sum(axis=1)
-        excess = leg[:, 2] - np.sqrt(np.maximum(room, 0))
-        drop = np.maximum(drop, np.where(leg[:, 2] > 0.5 * sum(bones[side]), excess, 0))
-        standing = contacts.feet()[:, SIDES.index(side)] & (leg[:, 2] > 0)
-        need = _shortest_leg(skeleton, side, bones[side]) ** 2 - (leg[:, :2] ** 2).sum(axis=1)
-        rise = np.maximum(rise, np.where(standing, np.sqrt(np.maximum(need, 0)) - leg[:, 2], 0))
-    drop = spread(motion, drop) - spread(motion, rise)
-    feet = [name.startswith(("ankle", "heel", "ball", "toe_tip")) for name in points.names]
-    position[:, ~np.array(feet), 2] -= drop[:, None]
-    for side in SIDES:
-        knee = points.index(f"knee_{side}")
-        position[:, knee] = _bent(
-            hips[side] - drop[:, None] * [0, 0, 1],
-            (motion.orientation[f"thigh_{side}"] + motion.orientation[f"shank_{side}"])[:, :, 0],
-            position[:, points.index(f"ankle_{side}")],
-            *bones[side],
-        )
-
-
-def _shortest_leg(skeleton: Skeleton, side: str, bones: tuple[float, float]) -> float:
-    """Distance from hip to ankle with the knee fully bent, m."""
-    body = skeleton.body
-    bend = np.abs(body.joint_range[body.joint_roles[f"knee_{side}"][0]]).max()
-    thigh, shank = bones
-    return float(np.sqrt(thigh**2 + shank**2 + 2 * thigh * shank * np.cos(bend)))
-
-
-def _bend_elbows(
-    skeleton: Skeleton,
-    motion: SourceMotion,
-    points: KeyPointTargets,
-    position: NDArray[np.float64],
-    lift: Mapping[str, NDArray[np.float64]],
-) -> None:
-    """Raise the wrists and move the elbows with them, shoulders in place."""
-    joint = skeleton.joint
-    for side in SIDES:
-        shoulder, elbow, wrist = (points.index(f"{name}_{side}") for name in ("shoulder", "elbow", "wrist"))
-        bones = (
-            float(np.linalg.norm(joint[f"elbow_{side}"] - joint[f"shoulder_{side}"])),
-            float(np.linalg.norm(joint[f"wrist_{side}"] - joint[f"elbow_{side}"])),
-        )
-        back = -(motion.orientation[f"upper_arm_{side}"] + motion.orientation[f"forearm_{side}"])[:, :, 0]
-        before = _bent(position[:, shoulder], back, position[:, wrist], *bones)
-        position[:, wrist, 2] += lift[f"hand_{side}"]
-        position[:, elbow] += _bent(position[:, shoulder], back, position[:, wrist], *bones) - before
-
-
-def _bent(
-    near: NDArray[np.float64], pole: NDArray[np.float64], far: NDArray[np.float64], upper: float, lower: float
-) -> NDArray[np.float64]:
-    """Knees or elbows between two joints at given places, bent towards the pole, m, (T, 3)."""
-    limb = far - near
-    length = np.linalg.norm(limb, axis=1, keepdims=True)
-    along = limb / length
-    reach = np.clip(length, abs(upper - lower) + 1e-3, upper + lower)
-    forward = (upper**2 - lower**2 + reach**2) / (2 * reach)
-    aside = pole - (pole * along).sum(axis=1, keepdims=True) * along
-    aside /= np.maximum(np.linalg.norm(aside, axis=1, keepdims=True), 1e-9)
-    bent: NDArray[np.float64] = near + forward * along + np.sqrt(np.maximum(upper**2 - forward**2, 0)) * aside
-    return bent
+    return middle(motion, ankle + shift), middle(motion, turn), middle(motion, bend)
 
 
 def _regular(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -298,49 +202,3 @@ def _regular(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
             if stop - start < SHORTEST_TOUCH and start > 0 and stop < len(result):
                 result[start:stop] = not value
     return result
-
-
-def runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Start and stop (exclusive) of every run of true values."""
-    edges = np.flatnonzero(np.diff(np.r_[0, flags.astype(np.int8), 0]))
-    return [(int(start), int(stop)) for start, stop in zip(edges[::2], edges[1::2], strict=True)]
-
-
-def _fill(values: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Replace unknown rows by monotone interpolation between known ones, held at the ends; zero if none is known."""
-    frames = np.arange(len(values))
-    if known.sum() < 2:
-        return np.broadcast_to(values[known].sum(axis=0), values.shape).copy()
-    knots = frames[known]
-    filled: NDArray[np.float64] = PchipInterpolator(knots, values[known], axis=0)(np.clip(frames, knots[0], knots[-1]))
-    return filled
-
-
-def _frames_away(flags: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Frames to the nearest true value, (T,)."""
-    if not flags.any():
-        return np.full(len(flags), np.inf)
-    frames = np.arange(len(flags))
-    return np.abs(frames[:, None] - np.flatnonzero(flags)).min(axis=1).astype(np.float64)
-
-
-def _around(motion: SourceMotion, values: NDArray[Any], travel: NDArray[np.float64] | None = None) -> NDArray[Any]:
-    """Three rounds of a looping motion, one after the other, so that filters see no ends; else the values.
-
-    Positions are carried on by the horizontal distance that a round travels; the middle round stays in place.
-    """
-    if not motion.loop:
-        return values
-    result = np.concatenate([values[:-1], values[:-1], values])
-    if travel is not None:
-        rounds = np.r_[np.repeat([-1, 0, 1], len(values) - 1), 1]
-        result = result + rounds[:, None] * travel * [1, 1, 0]
-    return result
-
-
-def _middle(motion: SourceMotion, values: NDArray[Any]) -> NDArray[Any]:
-    """The middle one of three rounds."""
-    if not motion.loop:
-        return values
-    count = (len(values) - 1) // 3
-    return values[count : 2 * count + 1]

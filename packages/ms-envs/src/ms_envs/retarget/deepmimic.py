@@ -8,9 +8,10 @@ from importlib import util
 from pathlib import Path
 
 import numpy as np
-from ms_envs.retarget.source import SourceMotion
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation, Slerp
+
+from ms_envs.retarget.source import SourceMotion
 
 FRAME_RATE = 50.0
 """Frames per second of the motions that are read."""

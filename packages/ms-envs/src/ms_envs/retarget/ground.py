@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import mujoco
 import numpy as np
-from ms_envs.bodies.body import Body
 from numpy.typing import ArrayLike, NDArray
+
+from ms_envs.bodies.body import Body
 
 
 def colliding_geoms(body: Body) -> NDArray[np.intp]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from ms_envs.bodies.body import Body
 from ms_envs.motions.clip import MotionClip
 from ms_envs.retarget import ground
-from ms_envs.retarget.contacts import runs
 from ms_envs.retarget.targets import KeyPointTargets, point_positions
+from ms_envs.retarget.timeline import runs
 
 LIMIT_MARGIN = 0.01
 """A joint this close to a limit is at it, rad."""

@@ -1,104 +1,100 @@
-"""From a recorded motion to a clip of a body."""
+"""From recorded and made-up motions to the clips of the package."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
 
 import mujoco
 import numpy as np
-from ms_envs.bodies.body import Body
-from ms_envs.motions import motions_of
-from ms_envs.motions.clip import MotionClip, velocities
-from ms_envs.retarget import contacts, deepmimic, ground, skeleton, synthetic
-from ms_envs.retarget.solver import Problem, solve
-from ms_envs.retarget.source import SourceMotion
-from ms_envs.retarget.targets import KeyPointTargets, point_positions
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
+from rich.console import Console
+from rich.progress import Progress
 
-CUTOFF = {"walk": 7.0, "run": 16.0, "backflip": 13.0, "spinkick": 12.0, "roll": 12.0, "jump": 10.0, "kick": 10.0}
-"""Smoothing frequency of motions in Hz; the others have :data:`DEFAULT_CUTOFF`."""
-DEFAULT_CUTOFF = 9.0
-PENETRATION = 0.004
-"""Depth to which a body may sink into the floor before it is raised, m."""
-LOADED_HEIGHT = 0.01
-"""A foot bears load when it touches in the recording and its lowest point is below this, m."""
-ROUNDS = 4
-"""Solutions, each raising what the last one left in the floor."""
+from ms_envs.bodies import BODIES, load_body
+from ms_envs.bodies.body import Body
+from ms_envs.inverse import static_optimization
+from ms_envs.motions import MOTIONS, clip_path, motions_of
+from ms_envs.motions.clip import MotionClip
+from ms_envs.retarget import deepmimic, skeleton, synthetic
+from ms_envs.retarget.consistency import make_consistent
+from ms_envs.retarget.fit import Retargeted, retarget
+from ms_envs.retarget.quality import QualityReport, print_table, quality_report
+from ms_envs.retarget.source import SourceMotion
+from ms_envs.retarget.targets import point_positions
+
 BALANCE_ROUNDS = 5
 """Corrections of the centre of mass of standing and squatting."""
 
 
-@dataclass(frozen=True, eq=False)
-class Retargeted:
-    """A clip and what it was made to follow.
-
-    Attributes:
-        clip: The motion of the body.
-        targets: Where its key points should be.
-    """
-
-    clip: MotionClip
-    targets: KeyPointTargets
-
-
-def retarget(motion: SourceMotion, body: Body, *, guess: NDArray[np.float64] | None = None) -> Retargeted:
-    """Fit a motion to a body.
+def retarget_command(
+    motions: Iterable[str] = (), bodies: Iterable[str] = (), output: Path | None = None, check: bool = False
+) -> None:
+    """Regenerate clips and print their quality.
 
     Args:
-        motion: The motion.
+        motions: Names of motions; by default all that a body can do.
+        bodies: Names of bodies; all by default.
+        output: Folder to write to, one subfolder per body; the package by default.
+        check: Write nothing, and compare with the clips that are there byte for byte.
+
+    Raises:
+        ValueError: If a motion or body is unknown, a body named alone cannot do a motion, or the check finds a
+            difference.
+    """
+    console, reports, differing = Console(), [], []
+    jobs = _jobs(tuple(motions), tuple(bodies))
+    with Progress(console=console) as progress, tempfile.TemporaryDirectory() as scratch:
+        task = progress.add_task("retargeting", total=sum(len(names) for names in jobs.values()))
+        for body_name, names in jobs.items():
+            body = load_body(body_name)
+            for name in names:
+                progress.update(task, description=f"{body_name} {name}")
+                clip, report = produce(name, body)
+                reports.append(report)
+                path = clip_path(name, body_name) if output is None else output / body_name / f"{name}.npz"
+                if check:
+                    fresh = Path(scratch) / "clip.npz"
+                    clip.save(fresh)
+                    if not path.is_file() or path.read_bytes() != fresh.read_bytes():
+                        differing.append(str(path))
+                else:
+                    clip.save(path)
+                progress.advance(task)
+    print_table(reports, console)
+    if differing:
+        raise ValueError(f"{len(differing)} clip(s) differ from what is generated here: {', '.join(differing)}")
+    if check:
+        console.print(f"{len(reports)} clip(s) are byte for byte what is generated here")
+
+
+def produce(name: str, body: Body) -> tuple[MotionClip, QualityReport]:
+    """Make a clip of the package: fit the motion, make it dynamically consistent, find activations, judge it.
+
+    Args:
+        name: Name of the motion.
         body: The body.
-        guess: Coordinates to start from, (T, nq), where a similar motion has been solved before.
 
     Returns:
-        The clip, without activations, and the key-point targets after all that the ground asked of them.
+        The clip, with its quality in its provenance, and the report.
+
+    Raises:
+        ValueError: As :func:`make` does.
+        ModuleNotFoundError: As :func:`make` does.
     """
-    bones = skeleton.measure(body)
-    touching = contacts.detect(motion)
-    motion = skeleton.with_human_ankles(bones, motion)
-    cutoff = CUTOFF.get(motion.name, DEFAULT_CUTOFF)
-    rest = np.clip(0.0, *body.joint_range.T)
-    geoms = ground.colliding_geoms(body)
-    limbs = np.array(ground.limb_of(body, geoms))
-    lift = {limb: np.zeros(len(motion)) for limb in ("trunk", "foot_r", "foot_l", "hand_r", "hand_l")}
-    orientations = skeleton.segment_orientations(bones, motion)
-    shoulders = None if guess is None else skeleton.shoulder_offsets(bones, guess)
-    qpos = guess
-    for attempt in range(ROUNDS):
-        points, segments = contacts.on_ground(
-            bones, motion, touching, skeleton.key_points(bones, motion, shoulders), orientations, lift
-        )
-        period = (points.position[-1, 0] - points.position[0, 0]) * [1, 1, 0] if motion.loop else None
-        start = _first_guess(bones, motion, points) if qpos is None else qpos
-        qpos = solve(Problem(body, points, segments, motion.fps, cutoff, period, rest), start)
-        shoulders = skeleton.shoulder_offsets(bones, qpos)
-        depth = np.maximum(-ground.lowest_heights(body, qpos, geoms) - PENETRATION, 0)
-        if attempt > 0 and depth.max() < PENETRATION / 4:
-            break
-        for limb in lift:
-            if (limbs == limb).any():
-                lift[limb] += contacts.spread(motion, depth[:, limbs == limb].max(axis=1))
-    data = mujoco.MjData(body.model)
-    key_position = np.empty((len(qpos), len(body.key_bodies), 3))
-    for frame, coordinates in enumerate(qpos):
-        data.qpos[:] = coordinates
-        mujoco.mj_kinematics(body.model, data)
-        key_position[frame] = data.xpos[body.key_body_ids]
-    clip = MotionClip(
-        motion=motion.name,
-        body_name=body.name,
-        body_hash=body.hash,
-        fps=motion.fps,
-        loop=motion.loop,
-        qpos=qpos,
-        qvel=velocities(qpos, motion.fps, body, loop=motion.loop),
-        key_position=key_position,
-        activation=None,
-        contact=touching.feet() & (_foot_heights(body, qpos) < LOADED_HEIGHT),
-        provenance={"source": motion.source, "licence": motion.licence},
-    )
-    return Retargeted(clip, points)
+    fitted = make(name, body)
+    clip, targets = fitted.clip, fitted.targets
+    if name not in synthetic.SYNTHETIC:
+        clip = make_consistent(body, clip)
+        # The body as a whole may rise, sink or drift to obey gravity; its targets go along.
+        moved = point_positions(body, clip.qpos, targets) - point_positions(body, fitted.clip.qpos, targets)
+        targets = targets.moved(targets.position + moved.mean(axis=1, keepdims=True))
+    solution = static_optimization(body, clip)
+    report = quality_report(body, clip, targets, solution=solution)
+    provenance = {**clip.provenance, "quality": _rounded(report.to_dict())}
+    return replace(clip, activation=solution.activation, provenance=provenance), report
 
 
 def make(name: str, body: Body) -> Retargeted:
@@ -122,6 +118,18 @@ def make(name: str, body: Body) -> Retargeted:
     return retarget(deepmimic.read_clip(name), body)
 
 
+def centre_of_mass(body: Body, qpos: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Centre of mass of the body in every frame, m, (T, 3)."""
+    data = mujoco.MjData(body.model)
+    places = np.empty((len(qpos), 3))
+    for frame, coordinates in enumerate(qpos):
+        data.qpos[:] = coordinates
+        mujoco.mj_kinematics(body.model, data)
+        mujoco.mj_comPos(body.model, data)
+        places[frame] = data.subtree_com[0]
+    return places
+
+
 def _balanced(build: Callable[[NDArray[np.float64] | None], SourceMotion], body: Body) -> Retargeted:
     """Fit a motion on still feet, its hips placed so that the centre of mass stays over the middle of the feet."""
     offset, guess = None, None
@@ -135,42 +143,25 @@ def _balanced(build: Callable[[NDArray[np.float64] | None], SourceMotion], body:
     return result
 
 
-def centre_of_mass(body: Body, qpos: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Centre of mass of the body in every frame, m, (T, 3)."""
-    data = mujoco.MjData(body.model)
-    places = np.empty((len(qpos), 3))
-    for frame, coordinates in enumerate(qpos):
-        data.qpos[:] = coordinates
-        mujoco.mj_kinematics(body.model, data)
-        mujoco.mj_comPos(body.model, data)
-        places[frame] = data.subtree_com[0]
-    return places
+def _jobs(motions: tuple[str, ...], bodies: tuple[str, ...]) -> dict[str, list[str]]:
+    """Motions to make for each body."""
+    unknown = [body for body in bodies if body not in BODIES]
+    if unknown:
+        raise ValueError(f"unknown body {unknown[0]!r}; choose one of {', '.join(map(repr, BODIES))}")
+    unknown = [motion for motion in motions if motion not in MOTIONS]
+    if unknown:
+        raise ValueError(f"unknown motion {unknown[0]!r}; choose one of {', '.join(MOTIONS)}")
+    jobs = {}
+    for body in bodies or tuple(BODIES):
+        possible = motions_of(body)
+        jobs[body] = [motion for motion in motions or possible if motion in possible]
+        if not jobs[body] and bodies:
+            raise ValueError(f"body {body!r} can do none of {', '.join(motions)}; it can do {', '.join(possible)}")
+    return jobs
 
 
-def _foot_heights(body: Body, qpos: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Height of the lowest point of the right and the left foot, m, (T, 2)."""
-    heights = [
-        ground.lowest_heights(body, qpos, ground.geoms_of(body, f"foot_{side}", f"toes_{side}")).min(axis=1)
-        for side in skeleton.SIDES
-    ]
-    return np.stack(heights, axis=1)
-
-
-def _first_guess(bones: skeleton.Skeleton, motion: SourceMotion, points: KeyPointTargets) -> NDArray[np.float64]:
-    """Upright body carried along with the root of the motion, knees and elbows bent as they should be."""
-    body = bones.body
-    qpos = np.tile(bones.qpos, (len(motion), 1))
-    upright = Rotation.from_quat(bones.qpos[[4, 5, 6, 3]])
-    qpos[:, 3:7] = (Rotation.from_matrix(motion.orientation["pelvis"]) * upright).as_quat()[:, [3, 0, 1, 2]]
-    for side in skeleton.SIDES:
-        for role, above, below in (("knee", "thigh", "shank"), ("elbow", "upper_arm", "forearm")):
-            if f"{role}_{side}" not in body.joint_roles:
-                continue
-            joint = body.joint_roles[f"{role}_{side}"][0]
-            bend = Rotation.from_matrix(
-                motion.orientation[f"{above}_{side}"].transpose(0, 2, 1) @ motion.orientation[f"{below}_{side}"]
-            ).magnitude()
-            qpos[:, body.qpos_index[joint]] = np.clip(bend, *body.joint_range[joint])
-    body.complete(qpos)
-    qpos[:, :3] += points.position[:, 0] - point_positions(body, qpos, points)[:, 0]
-    return qpos
+def _rounded(values: object) -> object:
+    """The same values with floats of four significant digits."""
+    if isinstance(values, dict):
+        return {key: _rounded(value) for key, value in values.items()}
+    return float(f"{values:.4g}") if isinstance(values, float) else values

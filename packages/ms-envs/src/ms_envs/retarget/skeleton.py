@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 
 import mujoco
 import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
 from ms_envs.bodies.body import Body
 from ms_envs.retarget import ground
 from ms_envs.retarget.source import SourceMotion
 from ms_envs.retarget.targets import KeyPointTargets, SegmentTargets
-from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 SIDES = ("r", "l")
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import mujoco
 import numpy as np
-from ms_envs.bodies.body import ROOT_DOF, Body
-from ms_envs.retarget.targets import KeyPointTargets, SegmentTargets
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import splu
 from scipy.spatial.transform import Rotation
+
+from ms_envs.bodies.body import ROOT_DOF, Body
+from ms_envs.retarget.targets import KeyPointTargets, SegmentTargets
 
 REST_WEIGHT = 0.02
 """Pull of the joints towards their rest, m/rad: decides what the targets leave open."""
@@ -207,7 +208,7 @@ def _bounded_step(
     room[1, :, ROOT_DOF:] = body.joint_range[:, 1] - qpos[:, body.qpos_index]
     lower, upper = -room[0].ravel(), room[1].ravel()
     fixed = ((lower > -1e-9) & (target < 0)) | ((upper < 1e-9) & (target > 0))
-    step = np.zeros(frames * size)
+    step: NDArray[np.float64] = np.zeros(frames * size)
     for _ in range(4):
         free = np.flatnonzero(~fixed)
         rows = matrix[free]
@@ -221,7 +222,8 @@ def _bounded_step(
         fixed |= beyond
     step = np.clip(step, lower, upper).reshape(frames, size)
     largest = np.abs(step[:, 3:]).max()
-    return step * min(1.0, 0.8 / max(largest, 1e-12))
+    step *= min(1.0, 0.8 / max(largest, 1e-12))
+    return step
 
 
 def _moved(body: Body, qpos: NDArray[np.float64], step: NDArray[np.float64]) -> NDArray[np.float64]:

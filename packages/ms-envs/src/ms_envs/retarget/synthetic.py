@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from ms_envs.retarget.source import SourceMotion
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
+
+from ms_envs.retarget.source import SourceMotion
 
 FRAME_RATE = 50.0
 THIGH = SHANK = 0.41

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 import mujoco
 import numpy as np
-from ms_envs.bodies.body import Body
 from numpy.typing import NDArray
+
+from ms_envs.bodies.body import Body
 
 
 @dataclass(frozen=True, eq=False)

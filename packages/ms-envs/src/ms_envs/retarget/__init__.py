@@ -1,0 +1,1 @@
+"""How recorded motions become clips of a body; offline, never called while an environment runs."""
