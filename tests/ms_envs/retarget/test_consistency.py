@@ -9,7 +9,7 @@ from ms_envs.bodies import Body, load_body
 from ms_envs.inverse import static_optimization
 from ms_envs.motions.clip import MotionClip, velocities
 from ms_envs.retarget.centroidal import Kinematics
-from ms_envs.retarget.consistency import make_consistent
+from ms_envs.retarget.consistency import Tolerances, make_consistent
 
 FPS = 50.0
 
@@ -71,7 +71,7 @@ def test_flight_becomes_a_parabola(legs, thrown):
         return np.abs(acceleration - legs.model.opt.gravity).max()
 
     assert error(thrown) > 3
-    assert error(fallen) < 0.5
+    assert error(fallen) < 1
     assert np.linalg.norm(fallen.key_position - thrown.key_position, axis=2).mean() < 0.015
 
 
@@ -106,7 +106,7 @@ def foot_speed(body: Body, clip: MotionClip) -> float:
 
 
 def test_loaded_feet_stay_and_the_loop_stays_closed(legs, swaying):
-    steady = make_consistent(legs, swaying)
+    steady = make_consistent(legs, swaying, tolerances=Tolerances(position=0.02))
     assert foot_speed(legs, steady) < 0.6 * foot_speed(legs, swaying)
     np.testing.assert_allclose(steady.qpos[0], steady.qpos[-1], atol=1e-9)
     np.testing.assert_allclose(steady.qvel[0], steady.qvel[-1], atol=1e-9)

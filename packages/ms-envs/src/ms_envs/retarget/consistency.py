@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from ms_envs.bodies.body import Body
-from ms_envs.inverse.floor_contact import REACH
-from ms_envs.motions.clip import MotionClip, velocities
-from ms_envs.retarget.centroidal import FloorResponse, Kinematics, Postures, floor_response
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.sparse import bsr_matrix
 from scipy.sparse.linalg import splu
+
+from ms_envs.bodies.body import Body
+from ms_envs.inverse.floor_contact import REACH
+from ms_envs.motions.clip import MotionClip, velocities
+from ms_envs.retarget.centroidal import FloorResponse, Kinematics, Postures, floor_response
 
 Array = NDArray[np.float64]
 Blocks = dict[int, Array]
@@ -41,11 +42,11 @@ class Tolerances:
 
     force: float = 0.02
     moment: float = 0.008
-    position: float = 0.01
+    position: float = 0.004
     joint: float = 0.1
     joint_jerk: float = 100.0
     root_jerk: float = 50.0
-    slip: float = 0.07
+    slip: float = 0.05
     height: float = 0.003
 
 
