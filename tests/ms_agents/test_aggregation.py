@@ -66,7 +66,7 @@ def test_trained_discriminator_rewards_smaller_errors_more():
     torch.manual_seed(0)
     aggregator = AdversarialAggregator(4, replace(SMALL, learning_rate=3e-3))
     generator = torch.Generator().manual_seed(0)
-    for _ in range(30):
+    for _ in range(15):
         aggregator.update(torch.randn(128, 4, generator=generator))
     direction = torch.ones(1, 4)
     rewards = aggregator.reward(torch.cat([k * direction for k in (0.0, 0.5, 1.0, 2.0)]), torch.zeros(4))

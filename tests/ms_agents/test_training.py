@@ -21,13 +21,23 @@ from ms_agents.training import train
 HERE = Path(__file__).parent
 STEPS = 24 * 128
 
-TRAIN = f"""
-import sys, torch
+KILLED_AT = 13 * 128 + 40
+
+TRAIN_AND_DIE = f"""
+import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {str(HERE)!r})
+import torch
 torch.set_num_threads(1)
 import test_training
-from ms_agents.training import train
+from ms_agents.training import RunKeeper, train
+
+def on_step(keeper):
+    if keeper.num_timesteps == {KILLED_AT}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return True
+
+RunKeeper._on_step = on_step
 train(test_training.config(), Path(sys.argv[1]))
 """
 
@@ -47,16 +57,8 @@ def config(**changes) -> TrainingConfig:
     return replace(base, **changes)
 
 
-def start(run: Path) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, "-c", TRAIN, str(run)],
-        stdout=subprocess.DEVNULL,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
-
-
 def wait_for_steps(run: Path, steps: int) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         if (run / LAST).exists() and read_checkpoint(run / LAST)["num_timesteps"] >= steps:
             return
@@ -89,12 +91,9 @@ def curve(run: Path) -> list[dict[str, str]]:
 def test_a_killed_and_resumed_run_ends_as_if_nothing_had_happened(tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     train(config(), whole)
-    process = start(broken)
-    wait_for_steps(broken, 6 * 128)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    killed_at = read_checkpoint(broken / LAST)["num_timesteps"]
-    assert killed_at < STEPS
+    process = subprocess.run([sys.executable, "-c", TRAIN_AND_DIE, str(broken)], stdout=subprocess.DEVNULL, check=False)
+    assert process.returncode == -signal.SIGKILL
+    assert 0 < read_checkpoint(broken / LAST)["num_timesteps"] < KILLED_AT
     train(config(), broken, resume=True)
     expected, found = read_checkpoint(whole / LAST), read_checkpoint(broken / LAST)
     assert expected["num_timesteps"] == STEPS
