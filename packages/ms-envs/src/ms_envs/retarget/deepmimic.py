@@ -129,7 +129,7 @@ def read_file(path: Path, name: str, *, loop: bool) -> SourceMotion:
     knots = np.concatenate([[0.0], np.cumsum(durations)])
     steps = round(knots[-1] * FRAME_RATE) if loop else int(knots[-1] * FRAME_RATE + 1e-6)
     # A round must be a whole number of frames: a looping motion is played up to 1 % faster or slower.
-    times = np.linspace(0, knots[-1], steps + 1) if loop else np.arange(steps + 1) / FRAME_RATE
+    times = np.linspace(0, knots[-1], steps + 1) if loop else np.minimum(np.arange(steps + 1) / FRAME_RATE, knots[-1])
 
     world: dict[str, Rotation] = {}
     for segment, (parent, column, width) in _JOINTS.items():

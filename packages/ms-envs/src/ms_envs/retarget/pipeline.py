@@ -26,7 +26,9 @@ from ms_envs.retarget.source import SourceMotion
 from ms_envs.retarget.targets import point_positions
 
 BALANCE_ROUNDS = 5
-"""Corrections of the centre of mass of standing and squatting."""
+"""Most corrections of the centre of mass of standing and squatting."""
+BALANCE_TOLERANCE = 0.002
+"""Distance of the centre of mass from the middle of the feet that needs no correction, m."""
 
 
 def retarget_command(
@@ -139,6 +141,8 @@ def _balanced(build: Callable[[NDArray[np.float64] | None], SourceMotion], body:
         feet = [result.targets.index(f"{point}_{side}") for point in ("heel", "ball") for side in skeleton.SIDES]
         middle = result.targets.position[:, feet].mean(axis=1)
         ahead = (centre_of_mass(body, result.clip.qpos) - middle)[:, 0]
+        if np.abs(ahead).max() < BALANCE_TOLERANCE:
+            break
         offset = (np.zeros(len(ahead)) if offset is None else offset) - ahead
     return result
 
