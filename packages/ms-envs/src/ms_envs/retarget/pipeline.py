@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -46,7 +47,10 @@ def retarget_command(
         ValueError: If a motion or body is unknown, a body named alone cannot do a motion, or the check finds a
             difference.
     """
-    console, reports, differing = Console(), [], []
+    # Where output is not a terminal the table would be folded to 80 columns.
+    console = Console(width=None if sys.stdout.isatty() else 180)
+    reports: list[QualityReport] = []
+    differing: list[str] = []
     jobs = _jobs(tuple(motions), tuple(bodies))
     with Progress(console=console) as progress, tempfile.TemporaryDirectory() as scratch:
         task = progress.add_task("retargeting", total=sum(len(names) for names in jobs.values()))
