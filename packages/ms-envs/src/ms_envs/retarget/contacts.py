@@ -28,6 +28,8 @@ CLEARANCE = 0.05
 """Height a swinging foot should have over the ground, m: models' toes are longer than the recorded foot."""
 CLEARANCE_RAMP = 6
 """Frames from leaving the ground to full clearance."""
+SWING_BEND = 0.15
+"""Upward bend of the toes of a swinging foot, rad: muscles hold no more against the plantar fascia."""
 PIVOT_ANGLE = np.radians(12.0)
 """A flat foot that turns by more than this over a stance pivots instead of standing still."""
 
@@ -177,7 +179,8 @@ def _foot_path(
         known[inside, 0] = True
     touch = heel | ball
     pitch_down = np.arcsin(np.clip(-turn[:, 2, 0], -1, 1))
-    bend = gaussian_filter1d(np.clip(pitch_down, 0, bend_limit), 1.0, mode="nearest")
+    limit = np.where(ball, bend_limit, SWING_BEND)
+    bend = gaussian_filter1d(np.clip(pitch_down, 0, limit), 1.0, mode="nearest")
     to_tip = joint[f"toe_tip_{side}"] - joint[f"ball_{side}"]
     tip_drop = np.maximum(np.linalg.norm(to_tip) * np.sin(pitch_down - bend), 0)
     shift[touch, 2] = np.where(ball, tip_drop - ball_place[:, 2], -heel_place[:, 2])[touch]
