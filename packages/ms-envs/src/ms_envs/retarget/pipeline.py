@@ -20,12 +20,22 @@ from ms_envs.inverse import static_optimization
 from ms_envs.motions import MOTIONS, clip_path, motions_of
 from ms_envs.motions.clip import MotionClip
 from ms_envs.retarget import deepmimic, skeleton, synthetic
-from ms_envs.retarget.consistency import make_consistent
+from ms_envs.retarget.consistency import Tolerances, make_consistent
 from ms_envs.retarget.fit import Retargeted, retarget
 from ms_envs.retarget.quality import QualityReport, print_table, quality_report
 from ms_envs.retarget.source import SourceMotion
-from ms_envs.retarget.targets import point_positions
+from ms_envs.retarget.targets import KeyPointTargets, point_positions
 
+TOLERANCES = (
+    Tolerances(),
+    Tolerances(position=0.002, joint=0.02),
+    Tolerances(position=0.0014, joint=0.014),
+    Tolerances(position=0.001, joint=0.01),
+)
+"""How far a motion may be changed to obey physics, from much to little: the first within the budget is taken."""
+ERROR_BUDGET = dict.fromkeys(("walk", "run", "dance_b", "jump", "backflip"), 0.010)
+"""Mean key-point error that a motion may have after that, m; the others may have :data:`DEFAULT_ERROR_BUDGET`."""
+DEFAULT_ERROR_BUDGET = 0.015
 BALANCE_ROUNDS = 5
 """Most corrections of the centre of mass of standing and squatting."""
 BALANCE_TOLERANCE = 0.002
@@ -93,14 +103,24 @@ def produce(name: str, body: Body) -> tuple[MotionClip, QualityReport]:
     fitted = make(name, body)
     clip, targets = fitted.clip, fitted.targets
     if name not in synthetic.SYNTHETIC:
-        clip = make_consistent(body, clip)
-        # The body as a whole may rise, sink or drift to obey gravity; its targets go along.
-        moved = point_positions(body, clip.qpos, targets) - point_positions(body, fitted.clip.qpos, targets)
-        targets = targets.moved(targets.position + moved.mean(axis=1, keepdims=True))
+        clip, targets = _consistent(body, fitted)
     solution = static_optimization(body, clip)
     report = quality_report(body, clip, targets, solution=solution)
     provenance = {**clip.provenance, "quality": _rounded(report.to_dict())}
     return replace(clip, activation=solution.activation, provenance=provenance), report
+
+
+def _consistent(body: Body, fitted: Retargeted) -> tuple[MotionClip, KeyPointTargets]:
+    """As much physics as the key points allow; their targets go along where the body rises, sinks or drifts."""
+    budget = ERROR_BUDGET.get(fitted.clip.motion, DEFAULT_ERROR_BUDGET)
+    before = point_positions(body, fitted.clip.qpos, fitted.targets)
+    for tolerances in TOLERANCES:
+        clip = make_consistent(body, fitted.clip, tolerances=tolerances)
+        shift = (point_positions(body, clip.qpos, fitted.targets) - before).mean(axis=1, keepdims=True)
+        targets = fitted.targets.moved(fitted.targets.position + shift)
+        if np.nanmean(targets.error(body, clip.qpos)) <= budget:
+            break
+    return clip, targets
 
 
 def make(name: str, body: Body) -> Retargeted:
