@@ -20,6 +20,7 @@ from stable_baselines3.common.utils import safe_mean
 from ms_agents.checkpoint import read_checkpoint, write_checkpoint
 from ms_agents.curve import make_logger
 from ms_agents.evaluation import DEFAULT_HORIZON, evaluate, make_evaluation_env
+from ms_agents.identity import check_identity, environment_identity
 from ms_agents.ppo.algorithm import AggregatedPPO
 from ms_agents.report import TrackingReport, comparison_markdown, comparison_table
 from ms_agents.runs import BEST, LAST, TrainingConfig, new_run_directory, write_text
@@ -87,11 +88,16 @@ def finish(config: TrainingConfig, run: Path, model: AggregatedPPO, console: Con
     if config.final_episodes == 0:
         return []
     best = AggregatedPPO.load(run / BEST) if (run / BEST).is_file() else model
-    arguments: dict[str, Any] = {"episodes": config.final_episodes, **config.all_env_kwargs}
-    reports = [
-        evaluate("untrained", config.id, **arguments),
-        evaluate(best, config.id, name="trained", **arguments),
-    ]
+    horizon = config.env_kwargs.get("horizon")
+    env = make_evaluation_env(config.id, episodes=config.final_episodes, **config.all_env_kwargs)
+    try:
+        check_identity(best.identity, environment_identity(env))  # clips are files, and may have changed meanwhile
+        reports = [
+            evaluate("untrained", env, seed=config.seed, horizon=horizon),
+            evaluate(best, env, seed=config.seed, horizon=horizon, name="trained"),
+        ]
+    finally:
+        env.close()
     console.print(comparison_table(reports))
     for report in reports:
         write_text(run / f"report-{report.policy}.json", report.to_json() + "\n")
@@ -173,6 +179,8 @@ class RunKeeper(BaseCallback):
         self.stopped = self.interrupted or out_of_time
         if self.num_timesteps >= self.progress["next_evaluation"] or last or out_of_time:
             self._evaluate()
+        if last or out_of_time:
+            self.logger.dump(self.num_timesteps)
         self.progress["elapsed"] = self._seconds()
         if last or self.stopped or self._iteration % self.config.checkpoint_interval == 0:
             self.saved_steps = self.num_timesteps
