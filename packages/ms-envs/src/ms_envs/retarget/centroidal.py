@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import mujoco
 import numpy as np
+from numpy.typing import NDArray
+
 from ms_envs.bodies.body import ROOT_DOF, Body
 from ms_envs.inverse.box_least_squares import box_least_squares
 from ms_envs.inverse.dynamics import independent_velocity
 from ms_envs.inverse.floor_contact import PYRAMID, contact_model, floor_contacts, force_weight
-from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
