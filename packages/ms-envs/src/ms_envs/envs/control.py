@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from gymnasium.spaces import Box
@@ -18,7 +18,7 @@ from ms_envs.physics import ReflexCommand
 class Control(Protocol):
     """Turns actions into what the engine holds over a control step."""
 
-    action_space: Box
+    action_space: Box[Any]
 
     def command(self, action: NDArray[np.float32], time: NDArray[np.float64]) -> NDArray[np.float64] | ReflexCommand:
         """Command for one control step.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -53,7 +53,7 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
         ValueError: If an argument is not valid; the message names the choices.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "autoreset_mode": AutoresetMode.NEXT_STEP}
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012
 
     def __init__(
         self,
@@ -221,8 +221,8 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
         self._start[:], self._steps[:], self._done[:] = state["start"], state["steps"], state["done"]
         for generator, values in zip(self._generators, json.loads(state["generators"].tobytes()), strict=True):
             generator.bit_generator.state = values
-        state, _, future = self._look()
-        return self._observe(state, future)
+        bodies, _, future = self._look()
+        return self._observe(bodies, future)
 
     @property
     def _time(self) -> NDArray[np.float64]:

@@ -115,7 +115,7 @@ class CpuEngine:
         restarted = np.abs(self._elapsed - self._control_step) > 0.5 * self.model.opt.timestep
         usable = (np.abs(self._qvel).max(axis=1) < MAX_SPEED) & np.isfinite(self._qpos).all(axis=1)
         self._diverged = active & (restarted | ~usable)
-        for env in np.flatnonzero(self._diverged):
+        for env in np.flatnonzero(self._diverged).tolist():
             self._qpos[env], self._qvel[env], self._muscles.activation[env] = (values[env] for values in before)
             self._restore(env)
 
