@@ -39,6 +39,19 @@ def retarget(
     retarget_command(motions, body, output, check)
 
 
+@app.command
+def gallery(output: Path = Path("docs/motions"), body: tuple[str, ...] = ()) -> None:
+    """Draw a contact sheet of every clip and write a page with them and their quality.
+
+    Args:
+        output: Folder of the page and its pictures.
+        body: Names of bodies; all by default.
+    """
+    from ms_envs.retarget.gallery import write_gallery
+
+    write_gallery(output, body)
+
+
 def main() -> None:
     """Run the command; mistakes of the user end in one line, not a traceback."""
     try:

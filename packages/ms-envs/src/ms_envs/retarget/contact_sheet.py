@@ -19,14 +19,14 @@ _CAPTION_HEIGHT = 28
 def contact_sheet(
     body: Body, clip: MotionClip, path: str | os.PathLike[str], frames: int = 8, *, width: int = 240, height: int = 320
 ) -> None:
-    """Draw frames of a clip in a row, the time under each, and write them as PNG.
+    """Draw frames of a clip in a row, the time under each, and write them as a picture.
 
     The body stands in the middle of each picture. Muscles have the activations of the clip where it knows them.
 
     Args:
         body: The body.
         clip: A motion of it.
-        path: PNG file; it appears only once it is complete.
+        path: File whose suffix, such as ``.png`` or ``.webp``, says the format; it appears only once it is complete.
         frames: Number of pictures, from the first to the last frame of the clip.
         width: Width of one picture, pixels.
         height: Height of one picture, pixels.
@@ -53,8 +53,8 @@ def contact_sheet(
         renderer.close()
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.png")
-    sheet.save(temporary, optimize=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    sheet.save(temporary, optimize=True, quality=80)
     os.replace(temporary, path)
 
 

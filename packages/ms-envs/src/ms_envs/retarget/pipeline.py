@@ -19,7 +19,7 @@ from ms_envs.bodies.body import Body
 from ms_envs.inverse import static_optimization
 from ms_envs.motions import MOTIONS, clip_path, motions_of
 from ms_envs.motions.clip import MotionClip
-from ms_envs.retarget import deepmimic, skeleton, synthetic
+from ms_envs.retarget import deepmimic, ground, skeleton, synthetic
 from ms_envs.retarget.consistency import Tolerances, make_consistent
 from ms_envs.retarget.fit import Retargeted, retarget
 from ms_envs.retarget.quality import QualityReport, print_table, quality_report
@@ -36,6 +36,8 @@ TOLERANCES = (
 ERROR_BUDGET = dict.fromkeys(("walk", "run", "dance_b", "jump", "backflip"), 0.010)
 """Mean key-point error that a motion may have after that, m; the others may have :data:`DEFAULT_ERROR_BUDGET`."""
 DEFAULT_ERROR_BUDGET = 0.015
+PENETRATION_BUDGET = 0.015
+"""Depth in the floor that a motion may have after that, m."""
 BALANCE_ROUNDS = 5
 """Most corrections of the centre of mass of standing and squatting."""
 BALANCE_TOLERANCE = 0.002
@@ -114,11 +116,13 @@ def _consistent(body: Body, fitted: Retargeted) -> tuple[MotionClip, KeyPointTar
     """As much physics as the key points allow; their targets go along where the body rises, sinks or drifts."""
     budget = ERROR_BUDGET.get(fitted.clip.motion, DEFAULT_ERROR_BUDGET)
     before = point_positions(body, fitted.clip.qpos, fitted.targets)
+    geoms = ground.colliding_geoms(body)
     for tolerances in TOLERANCES:
         clip = make_consistent(body, fitted.clip, tolerances=tolerances)
         shift = (point_positions(body, clip.qpos, fitted.targets) - before).mean(axis=1, keepdims=True)
         targets = fitted.targets.moved(fitted.targets.position + shift)
-        if np.nanmean(targets.error(body, clip.qpos)) <= budget:
+        sunk = -ground.lowest_heights(body, clip.qpos, geoms).min()
+        if np.nanmean(targets.error(body, clip.qpos)) <= budget and sunk <= PENETRATION_BUDGET:
             break
     return clip, targets
 

@@ -127,6 +127,14 @@ _COLUMNS: dict[str, Callable[[QualityReport], str]] = {
 }
 
 
+CAPTION = (
+    "key point: mean and greatest distance from the targets; at limit: share of joints; skate: drift of a loaded foot "
+    "per stance; rad/s, rad/s²: peaks of the joints; root: mean force and moment from nowhere; out of reach: share of "
+    "joint torque; saturated: share of muscles"
+)
+"""What the columns mean."""
+
+
 def print_table(reports: Iterable[QualityReport], console: Console | None = None) -> None:
     """Print one row per clip.
 
@@ -134,15 +142,17 @@ def print_table(reports: Iterable[QualityReport], console: Console | None = None
         reports: Reports in the order of the rows.
         console: Where to print; standard output by default.
     """
-    caption = (
-        "key point: mean and greatest distance from the targets; at limit: share of joints; skate: drift of a loaded "
-        "foot per stance; rad/s, rad/s²: peaks of the joints; root: mean force and moment from nowhere; out of reach: "
-        "share of joint torque; saturated: share of muscles"
-    )
-    table = Table(title="Quality of the clips", caption=caption)
+    table = Table(title="Quality of the clips", caption=CAPTION)
     for heading in _COLUMNS:
         text = heading in ("body", "motion")
         table.add_column(heading, justify="left" if text else "right", no_wrap=text)
     for report in reports:
         table.add_row(*(cell(report) for cell in _COLUMNS.values()))
     (console or Console()).print(table)
+
+
+def markdown_table(reports: Iterable[QualityReport]) -> str:
+    """The same table in Markdown."""
+    rows = [list(_COLUMNS), ["---"] * len(_COLUMNS)]
+    rows += [[cell(report) for cell in _COLUMNS.values()] for report in reports]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
