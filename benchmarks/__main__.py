@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from typing import Annotated
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # idle threads of numpy would spin on the cores that step physics
 
@@ -33,6 +35,28 @@ def throughput(
     from benchmarks.throughput import run
 
     run(bodies, motion, num_envs, threads, steps, repeats)
+
+
+@app.command
+def tracking(
+    name: str,
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional],
+    horizons: tuple[float, ...] = (5.0, 10.0),
+    episodes: int = 32,
+    threads: int = 2,
+) -> None:
+    """Accuracy of trained policies beside the untrained one, with their curves and checkpoints.
+
+    Args:
+        name: Name of the comparison and its folder.
+        runs: Run directories of one environment.
+        horizons: Longest episodes to score with, s.
+        episodes: Episodes of each score.
+        threads: Threads that step physics.
+    """
+    from benchmarks.tracking import run
+
+    run(name, runs, horizons, episodes, threads)
 
 
 if __name__ == "__main__":

@@ -101,9 +101,9 @@ class Evaluate:
 
         from ms_agents.evaluation import evaluate
         from ms_agents.report import comparison_table
-        from ms_agents.runs import write_text
+        from ms_agents.runs import load_run, write_text
 
-        policy, env_id, kwargs = _load(self.run, self.checkpoint)
+        policy, env_id, kwargs = load_run(self.run, self.checkpoint)
         if self.threads is not None:
             kwargs["threads"] = self.threads
         kwargs |= {"episodes": self.episodes, "seed": self.seed}
@@ -134,9 +134,10 @@ class Play:
 
     def __call__(self) -> None:
         """Play."""
+        from ms_agents.runs import load_run
         from ms_agents.video import film, show
 
-        policy, env_id, kwargs = _load(self.run, self.checkpoint)
+        policy, env_id, kwargs = load_run(self.run, self.checkpoint)
         if self.window:
             show(policy, env_id, seed=self.seed, **kwargs)
         else:
@@ -158,20 +159,6 @@ def main() -> None:
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
-
-
-def _load(run: Path, checkpoint: Path | None) -> tuple[Any, str, dict[str, Any]]:
-    """Policy of a run, checked against the environment it says it was trained in."""
-    from ms_agents.identity import check_identity, environment_identity
-    from ms_agents.ppo.algorithm import AggregatedPPO
-    from ms_agents.runs import TrainingConfig, best_checkpoint
-
-    config = TrainingConfig.load(run)
-    model = AggregatedPPO.load(checkpoint or best_checkpoint(run))
-    env = replace(config, hyperparameters=config.hyperparameters.with_environments(1)).make_env()
-    check_identity(model.identity, environment_identity(env))
-    env.close()
-    return model, config.id, config.all_env_kwargs
 
 
 def _importing(env_id: str) -> str:

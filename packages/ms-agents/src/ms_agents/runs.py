@@ -7,16 +7,19 @@ import os
 import platform
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from ms_agents.aggregation import AGGREGATORS
 from ms_agents.hyperparameters import Hyperparameters
+
+if TYPE_CHECKING:
+    from ms_agents.ppo.algorithm import AggregatedPPO
 
 LAST = "checkpoints/last.pt"
 """Everything needed to continue."""
@@ -127,6 +130,30 @@ def best_checkpoint(run: Path) -> Path:
         if path.is_file():
             return path
     raise ValueError(f"{run} has no checkpoint; expected {BEST} or {LAST} in it")
+
+
+def load_run(run: Path, checkpoint: Path | None = None) -> tuple[AggregatedPPO, str, dict[str, Any]]:
+    """A trained policy and what it was trained in.
+
+    Args:
+        run: Run directory.
+        checkpoint: Checkpoint to load; by default the best of the run.
+
+    Returns:
+        The policy, the id of its environment and the arguments to make that with.
+
+    Raises:
+        ValueError: If the run is damaged, or the environment made now is not the one it was trained in.
+    """
+    from ms_agents.identity import check_identity, environment_identity
+    from ms_agents.ppo.algorithm import AggregatedPPO
+
+    config = TrainingConfig.load(run)
+    model = AggregatedPPO.load(checkpoint or best_checkpoint(run))
+    env = replace(config, hyperparameters=config.hyperparameters.with_environments(1)).make_env()
+    check_identity(model.identity, environment_identity(env))
+    env.close()
+    return model, config.id, config.all_env_kwargs
 
 
 def write_text(path: Path, text: str) -> None:
