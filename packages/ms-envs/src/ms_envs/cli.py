@@ -41,15 +41,16 @@ def retarget(
 
 @app.command
 def gallery(output: Path = Path("docs/motions"), body: tuple[str, ...] = ()) -> None:
-    """Draw a contact sheet of every clip and write a page with them and their quality.
+    """Draw a contact sheet of every clip, a banner, and write a page with them and their quality.
 
     Args:
         output: Folder of the page and its pictures.
         body: Names of bodies; all by default.
     """
-    from ms_envs.retarget.gallery import write_gallery
+    from ms_envs.retarget.gallery import write_banner, write_gallery
 
     write_gallery(output, body)
+    write_banner(output / "banner.png")
 
 
 def main() -> None:

@@ -6,9 +6,11 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 from rich.progress import Progress
 
 from ms_envs.bodies import BODIES, load_body
+from ms_envs.envs.rendering import Renderer
 from ms_envs.motions import load_clip, motions_of
 from ms_envs.retarget.contact_sheet import contact_sheet
 from ms_envs.retarget.quality import CAPTION, QualityReport, markdown_table
@@ -20,6 +22,40 @@ Every clip at evenly spaced moments, muscles coloured by the activations that ba
 
 {CAPTION[0].upper()}{CAPTION[1:]}.
 """
+
+BANNER = (
+    ("myo-fullbody", "cartwheel", 0.45),
+    ("ms-human-700", "run", 0.3),
+    ("myo-fullbody", "backflip", 0.47),
+    ("ms-human-700", "dance_b", 0.55),
+    ("myo-legs", "walk", 0.25),
+)
+"""Body, motion and phase of each picture of the banner."""
+
+
+def write_banner(path: Path, *, width: int = 300, height: int = 380) -> None:
+    """Draw a few moments of a few motions side by side.
+
+    Args:
+        path: Picture file.
+        width: Width of one picture, pixels.
+        height: Height of the banner, pixels.
+    """
+    from PIL import Image
+
+    bodies = {name: load_body(name) for name, _, _ in BANNER}
+    pictures = []
+    for name, motion, phase in BANNER:
+        clip = load_clip(motion, bodies[name])
+        frame = round(phase * (len(clip.qpos) - 1))
+        activation = np.zeros(bodies[name].model.nu) if clip.activation is None else clip.activation[frame]
+        renderer = Renderer(bodies[name], width=width, height=height, ghost=None)
+        pictures.append(renderer.render(clip.qpos[frame], activation))
+        renderer.close()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    Image.fromarray(np.concatenate(pictures, axis=1)).save(temporary, optimize=True)
+    os.replace(temporary, path)
 
 
 def write_gallery(folder: Path, bodies: Iterable[str] = ()) -> None:
