@@ -16,9 +16,6 @@ from ms_envs.task.state import BodyState, Muscles, pose_from_coordinates
 MAX_SPEED = 1000.0
 """Generalised speed above which physics counts as broken down, m/s or rad/s."""
 
-CHUNKS_PER_THREAD = 4
-"""Work is dealt out in several chunks a thread, since bodies in contact take longer than bodies in the air."""
-
 STATE = mujoco.mjtState.mjSTATE_INTEGRATION
 
 
@@ -56,7 +53,7 @@ class CpuEngine:
         self.model = model = body.model
         self.data = [mujoco.MjData(model) for _ in range(num_envs)]
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
-        self._chunks = min(num_envs, threads * CHUNKS_PER_THREAD) if threads > 1 else 1
+        self._threads = threads
         self._control_step = substeps * model.opt.timestep
         muscles = model.nu
         self._qpos = np.zeros((num_envs, model.nq))
@@ -96,12 +93,12 @@ class CpuEngine:
             command: Excitations held over the step, (N, M), or a reflex law evaluated at every physics step.
             active: Which bodies move, (N,).
         """
-        envs = np.flatnonzero(active)
+        waiting = iter(np.flatnonzero(active).tolist())  # shared: a thread takes the next body when it is free
         before = self._qpos.copy(), self._qvel.copy(), self._muscles.activation.copy()
         advance = self._reflex(command) if isinstance(command, ReflexCommand) else self._hold(command)
 
-        def work(chunk: NDArray[np.intp]) -> None:
-            for env in chunk:
+        def work(_: int = 0) -> None:
+            for env in waiting:
                 data = self.data[env]
                 data.time = 0.0  # MuJoCo starts over at time zero when it meets a bad number
                 advance(env, data)
@@ -109,9 +106,9 @@ class CpuEngine:
                 self._elapsed[env] = data.time
 
         if self._pool is None:
-            work(envs)
+            work()
         else:
-            list(self._pool.map(work, [envs[start :: self._chunks] for start in range(self._chunks)]))
+            list(self._pool.map(work, range(self._threads)))
         restarted = np.abs(self._elapsed - self._control_step) > 0.5 * self.model.opt.timestep
         usable = (np.abs(self._qvel).max(axis=1) < MAX_SPEED) & np.isfinite(self._qpos).all(axis=1)
         self._diverged = active & (restarted | ~usable)
