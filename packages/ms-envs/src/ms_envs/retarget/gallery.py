@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.progress import Progress
@@ -44,7 +45,7 @@ def write_banner(path: Path, *, width: int = 300, height: int = 380) -> None:
     from PIL import Image
 
     bodies = {name: load_body(name) for name, _, _ in BANNER}
-    pictures = []
+    pictures: list[Any] = []
     for name, motion, phase in BANNER:
         clip = load_clip(motion, bodies[name])
         frame = round(phase * (len(clip.qpos) - 1))
