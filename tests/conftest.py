@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from ms_envs.bodies import Body, load_body
-from ms_envs.motions.clip import MotionClip, velocities
+from ms_envs.motions.clip import MotionClip
 
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("repeatable")
@@ -69,28 +69,13 @@ def squat_clip(legs: Body) -> MotionClip:
             qpos[:, legs.qpos_index[legs.joint_roles[f"{role}_{side}"][0]]] = factor * depth
     legs.complete(qpos)
     data, foot = mujoco.MjData(legs.model), legs.segments["foot_r"]
-    key_position = np.zeros((frames, len(legs.key_bodies), 3))
     planted = None
     for frame in range(frames):
         data.qpos[:] = qpos[frame]
         mujoco.mj_kinematics(legs.model, data)
         planted = data.xpos[foot].copy() if planted is None else planted
-        shift = planted - data.xpos[foot]
-        qpos[frame, :3] += shift
-        key_position[frame] = data.xpos[legs.key_body_ids] + shift
-    return MotionClip(
-        motion="squat",
-        body_name=legs.name,
-        body_hash=legs.hash,
-        fps=50.0,
-        loop=True,
-        qpos=qpos,
-        qvel=velocities(qpos, 50.0, legs, loop=True),
-        key_position=key_position,
-        activation=None,
-        contact=np.ones((frames, 2), dtype=bool),
-        provenance={"source": "analytic"},
-    )
+        qpos[frame, :3] += planted - data.xpos[foot]
+    return MotionClip.through("squat", legs, qpos, 50.0, loop=True, provenance={"source": "analytic"})
 
 
 @pytest.fixture(scope="session")

@@ -5,29 +5,12 @@ import numpy as np
 import pytest
 from ms_envs.bodies import Body, load_body
 from ms_envs.inverse import floor_contact
-from ms_envs.motions.clip import MotionClip, velocities
+from ms_envs.motions.clip import MotionClip
 
 
 def clip_through(body: Body, qpos: np.ndarray, fps: float, *, loop: bool) -> MotionClip:
     """A clip through given postures."""
-    data = mujoco.MjData(body.model)
-    key_position = np.zeros((len(qpos), len(body.key_bodies), 3))
-    for frame, q in enumerate(qpos):
-        data.qpos[:] = q
-        mujoco.mj_kinematics(body.model, data)
-        key_position[frame] = data.xpos[body.key_body_ids]
-    return MotionClip(
-        motion="test",
-        body_name=body.name,
-        body_hash=body.hash,
-        fps=fps,
-        loop=loop,
-        qpos=qpos,
-        qvel=velocities(qpos, fps, body, loop=loop),
-        key_position=key_position,
-        activation=None,
-        contact=np.ones((len(qpos), 2), dtype=bool),
-    )
+    return MotionClip.through("test", body, qpos, fps, loop=loop)
 
 
 def lowest_point(body: Body, qpos: np.ndarray) -> float:

@@ -269,3 +269,8 @@ def test_missing_array_is_refused(squat_path: Path, tmp_path: Path) -> None:
                 target.writestr(name, source.read(name))
     with pytest.raises(ValueError, match=r"not a usable motion clip.*qvel"):
         MotionClip.load(path)
+
+
+def test_clip_through_postures_of_another_body_is_refused(legs: Body) -> None:
+    with pytest.raises(ValueError, match=rf"needs \(T, {legs.model.nq}\)"):
+        MotionClip.through("mine", legs, np.zeros((5, legs.model.nq + 1)), 50.0, loop=False)

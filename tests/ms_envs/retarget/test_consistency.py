@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from ms_envs.bodies import Body, load_body
 from ms_envs.inverse import static_optimization
-from ms_envs.motions.clip import MotionClip, velocities
+from ms_envs.motions.clip import MotionClip
 from ms_envs.retarget.centroidal import Kinematics
 from ms_envs.retarget.consistency import Tolerances, make_consistent
 
@@ -20,24 +20,7 @@ def legs() -> Body:
 
 
 def clip_through(body: Body, qpos: np.ndarray, *, loop: bool) -> MotionClip:
-    data = mujoco.MjData(body.model)
-    key_position = np.zeros((len(qpos), len(body.key_bodies), 3))
-    for frame, coordinates in enumerate(qpos):
-        data.qpos[:] = coordinates
-        mujoco.mj_kinematics(body.model, data)
-        key_position[frame] = data.xpos[body.key_body_ids]
-    return MotionClip(
-        motion="test",
-        body_name=body.name,
-        body_hash=body.hash,
-        fps=FPS,
-        loop=loop,
-        qpos=qpos,
-        qvel=velocities(qpos, FPS, body, loop=loop),
-        key_position=key_position,
-        activation=None,
-        contact=np.ones((len(qpos), 2), dtype=bool),
-    )
+    return MotionClip.through("test", body, qpos, FPS, loop=loop)
 
 
 def centers(body: Body, clip: MotionClip) -> np.ndarray:

@@ -7,20 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ms_envs.task.errors import METRIC_UNITS
 from rich.table import Table
 
-UNITS = {
-    "coverage": "%",
-    "completion": "%",
-    "survival": "s",
-    "joint_angle_error": "deg",
-    "body_position_error": "mm",
-    "global_body_position_error": "mm",
-    "root_position_error": "mm",
-    "root_orientation_error": "deg",
-    "joint_velocity_error": "deg/s",
-    "effort": "-",
-}
+UNITS = {"coverage": "%", "completion": "%", "survival": "s"} | METRIC_UNITS
 """Units of what a report holds."""
 
 

@@ -70,6 +70,57 @@ class MotionClip:
             if not np.isfinite(values).all():
                 raise ValueError(f"clip {self.motion!r}: {name} holds values that are not finite numbers")
 
+    @classmethod
+    def through(
+        cls,
+        motion: str,
+        body: Body,
+        qpos: NDArray[np.float64],
+        fps: float,
+        *,
+        loop: bool,
+        contact: NDArray[np.bool_] | None = None,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> MotionClip:
+        """A clip of your own: the motion of a body through given postures, without activations.
+
+        Args:
+            motion: Name of the motion.
+            body: The body.
+            qpos: Generalised positions, (T, nq).
+            fps: Frames per second.
+            loop: Whether the last frame equals the first but for the horizontal place of the root.
+            contact: Whether the right and the left foot bear load, bool, (T, 2); always, by default.
+            provenance: Source and licence.
+
+        Returns:
+            The clip, with velocities and key-body positions that follow from the postures.
+
+        Raises:
+            ValueError: If the postures are too few, not finite, or not those of the body.
+        """
+        if qpos.ndim != 2 or qpos.shape[1] != body.model.nq:
+            raise ValueError(f"qpos has shape {qpos.shape}, body {body.name!r} needs (T, {body.model.nq})")
+        data = mujoco.MjData(body.model)
+        key_position = np.empty((len(qpos), len(body.key_bodies), 3))
+        for frame, coordinates in enumerate(qpos):
+            data.qpos[:] = coordinates
+            mujoco.mj_kinematics(body.model, data)
+            key_position[frame] = data.xpos[body.key_body_ids]
+        return cls(
+            motion=motion,
+            body_name=body.name,
+            body_hash=body.hash,
+            fps=fps,
+            loop=loop,
+            qpos=qpos,
+            qvel=velocities(qpos, fps, body, loop=loop),
+            key_position=key_position,
+            activation=None,
+            contact=np.ones((len(qpos), 2), dtype=np.bool_) if contact is None else contact,
+            provenance=provenance or {},
+        )
+
     @property
     def duration(self) -> float:
         """Seconds from the first to the last frame."""

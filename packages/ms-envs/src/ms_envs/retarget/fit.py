@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import mujoco
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from ms_envs.bodies.body import Body
-from ms_envs.motions.clip import MotionClip, velocities
+from ms_envs.motions.clip import MotionClip
 from ms_envs.retarget import contacts, ground, skeleton, timeline
 from ms_envs.retarget.solver import Problem, solve
 from ms_envs.retarget.source import SourceMotion
@@ -74,22 +73,12 @@ def retarget(motion: SourceMotion, body: Body, *, guess: NDArray[np.float64] | N
         for limb in lift:
             if (limbs == limb).any():
                 lift[limb] += timeline.spread(motion, depth[:, limbs == limb].max(axis=1))
-    data = mujoco.MjData(body.model)
-    key_position = np.empty((len(qpos), len(body.key_bodies), 3))
-    for frame, coordinates in enumerate(qpos):
-        data.qpos[:] = coordinates
-        mujoco.mj_kinematics(body.model, data)
-        key_position[frame] = data.xpos[body.key_body_ids]
-    clip = MotionClip(
-        motion=motion.name,
-        body_name=body.name,
-        body_hash=body.hash,
-        fps=motion.fps,
+    clip = MotionClip.through(
+        motion.name,
+        body,
+        qpos,
+        motion.fps,
         loop=motion.loop,
-        qpos=qpos,
-        qvel=velocities(qpos, motion.fps, body, loop=motion.loop),
-        key_position=key_position,
-        activation=None,
         contact=touching.feet() & (_foot_heights(body, qpos) < LOADED_HEIGHT),
         provenance={"source": motion.source, "licence": motion.licence},
     )
