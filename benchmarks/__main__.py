@@ -39,7 +39,7 @@ def throughput(
 
 @app.command
 def tracking(
-    name: str,
+    name: Annotated[str, tyro.conf.Positional],
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional],
     horizons: tuple[float, ...] = (5.0, 10.0),
     episodes: int = 32,
