@@ -71,14 +71,14 @@ class Hyperparameters:
     learning_rate: float = 5e-4
     target_kl: float | None = 0.06
     learning_rate_range: tuple[float, float] = (2e-5, 1e-3)
-    gamma: float = 0.98
+    gamma: float = 0.99
     gae_lambda: float = 0.95
     clip: float = 0.2
     advantage_clip: float | None = None
     value_coefficient: float = 0.5
     bound_coefficient: float = 0.05
     max_gradient_norm: float = 1.0
-    action_std: float = 0.25
+    action_std: float = 0.1
     hidden: tuple[int, ...] = (256, 256)
     activation: str = "silu"
     output_scale: float = 0.05
