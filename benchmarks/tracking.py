@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ms_agents.evaluation import evaluate
+from ms_agents.hyperparameters import Hyperparameters
 from ms_agents.report import TrackingReport, comparison_markdown
 from ms_agents.runs import BEST, TrainingConfig, load_run
 
@@ -73,9 +74,19 @@ def _command_lines(runs: Sequence[Path]) -> str:
         arguments = " ".join(f"--{key} {value}" for key, value in config.env_kwargs.items())
         lines.append(
             f"ms-agents train {config.id} {arguments} --aggregator {config.aggregator} --seed {config.seed} "
-            f"--steps {_last_step(path)} --run-dir {path.name}"
+            f"--steps {_last_step(path)} --run-dir {path.name}{_changes(config.hyperparameters)}"
         )
     return "\n".join(["```bash", *lines, "```"])
+
+
+def _changes(hyperparameters: Hyperparameters) -> str:
+    """Constants that differ from the preset, as the command line takes them."""
+    preset, used = Hyperparameters().to_dict(), hyperparameters.to_dict()
+    inner, inner_used = preset.pop("discriminator"), used.pop("discriminator")
+    preset |= {f"discriminator.{name}": value for name, value in inner.items()}
+    used |= {f"discriminator.{name}": value for name, value in inner_used.items()}
+    changed = [f"{name} {value}" for name, value in used.items() if value != preset[name]]
+    return f" --set {' '.join(changed)}" if changed else ""
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
