@@ -70,16 +70,7 @@ def load(*, strength: float) -> Body:
     )
 
 
-_ARM_SEGMENTS = {
-    f"{segment}_{side}": f"{body}_{side}"
-    for side in myo.SIDES
-    for segment, body in {
-        "upper_arm": "humerus",
-        "forearm": "ulna",
-        "wrist": "proximal_row",
-        "hand": "hand",
-    }.items()
-}
+_ARM_SEGMENTS = myo.arm_segments(wrist="proximal_row", hand="hand")
 _TRUNK_ROLES = {
     "lumbar": tuple(f"{level}_{axis}" for level in ("L5_S1", "T12_L1") for axis in ("FE", "LB", "AR")),
     "neck": tuple(f"T1_head_neck_{axis}" for axis in ("FE", "LB", "AR")),

@@ -55,6 +55,12 @@ STANDING_HEIGHT = 0.947
 """Root height, m, at which the soles of ``qpos0`` touch the floor; the original floats 5 cm above it."""
 
 
+def arm_segments(*, wrist: str, hand: str) -> dict[str, str]:
+    """Segments of both arms, given the bodies that stand for wrist and hand, which differ between the models."""
+    bodies = {"upper_arm": "humerus", "forearm": "ulna", "wrist": wrist, "hand": hand}
+    return {f"{segment}_{side}": f"{body}_{side}" for side in SIDES for segment, body in bodies.items()}
+
+
 def load_spec(model: str) -> mujoco.MjSpec:
     """Specification of a MyoSuite model, by its ``myo_sim`` name, standing at the origin."""
     import myo_sim

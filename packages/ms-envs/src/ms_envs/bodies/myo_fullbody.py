@@ -60,16 +60,7 @@ def load(*, strength: float, free_fingers: bool = False) -> Body:
     )
 
 
-_ARM_SEGMENTS = {
-    f"{segment}_{side}": f"{body}_{side}"
-    for side in myo.SIDES
-    for segment, body in {
-        "upper_arm": "humerus",
-        "forearm": "ulna",
-        "wrist": "lunate",
-        "hand": "thirdmc",
-    }.items()
-}
+_ARM_SEGMENTS = myo.arm_segments(wrist="lunate", hand="thirdmc")
 
 
 def _lighten_shoulder_girdle(spec: mujoco.MjSpec) -> None:

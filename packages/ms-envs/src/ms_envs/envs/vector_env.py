@@ -280,9 +280,7 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
     def _balanced_activation(self, envs: NDArray[np.intp]) -> NDArray[np.float64]:
         if self.clip.activation is None:
             return np.full((len(envs), self.body.model.nu), RESTING_ACTIVATION)
-        index, fraction, _ = self.clip.locate(self._start[envs])
-        f = fraction[:, None]
-        activation = (1 - f) * self.clip.activation[index] + f * self.clip.activation[index + 1]
+        (activation,) = self.clip.interpolate(self._start[envs], self.clip.activation)
         return np.clip(activation / self.body.strength, 0.0, 1.0)
 
     def _look(self) -> tuple[BodyState, Reference, list[Reference]]:

@@ -175,11 +175,16 @@ class MotionClip:
     def coordinates(self, time: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Interpolated ``qpos`` (N, nq) and ``qvel`` (N, nv) at times in s, (N,)."""
         index, fraction, displacement = self.locate(time)
-        f = fraction[:, None]
-        qpos = (1 - f) * self.qpos[index] + f * self.qpos[index + 1]
+        qpos, qvel = self.interpolate(time, self.qpos, self.qvel)
         qpos[:, 3:7] = rotations.slerp(np, self.qpos[index, 3:7], self.qpos[index + 1, 3:7], fraction)
         qpos[:, :3] += displacement
-        return qpos, (1 - f) * self.qvel[index] + f * self.qvel[index + 1]
+        return qpos, qvel
+
+    def interpolate(self, time: NDArray[np.float64], *frames: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+        """Quantities given at every frame, each (T, D), linearly interpolated at times in s, (N,)."""
+        index, fraction, _ = self.locate(time)
+        f = fraction[:, None]
+        return [(1 - f) * values[index] + f * values[index + 1] for values in frames]
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the clip as ``.npz``, atomically and without timestamps: equal clips give equal bytes."""

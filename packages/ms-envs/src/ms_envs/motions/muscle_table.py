@@ -48,11 +48,7 @@ class MuscleTable:
 
     def at(self, time: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Lengths, velocities and activations at times in s since the first frame, (N,), each (N, M)."""
-        index, fraction, _ = self.clip.locate(time)
-        f = fraction[:, None]
-        length, velocity, activation = (
-            (1 - f) * values[index] + f * values[index + 1] for values in (self.length, self.velocity, self.activation)
-        )
+        length, velocity, activation = self.clip.interpolate(time, self.length, self.velocity, self.activation)
         return length, velocity, activation
 
     def moment_arm_at(self, time: NDArray[np.float64]) -> NDArray[np.float32]:
