@@ -59,5 +59,17 @@ def tracking(
     run(name, runs, horizons, episodes, threads)
 
 
+@app.command
+def emg(bodies: tuple[str, ...] = ("ms-human-700", "myo-fullbody", "myo-legs")) -> None:
+    """Muscle timing that static optimisation predicts for walking, beside published electromyography.
+
+    Args:
+        bodies: Bodies to predict it for; the first one is drawn and shown muscle by muscle.
+    """
+    from benchmarks.emg import run
+
+    run(bodies)
+
+
 if __name__ == "__main__":
     app.cli(prog="python -m benchmarks")
