@@ -4,6 +4,7 @@ import mujoco
 import numpy as np
 import pytest
 from ms_envs.inverse import Dynamics, accelerations
+from ms_envs.task.rotations import conjugate, rotate
 
 
 def moving_state(body, rng):
@@ -77,7 +78,12 @@ def test_floor_answers_with_the_forces_of_its_pyramids(legs, squat):
     equations = Dynamics(legs).at(squat.qpos[0], np.zeros(legs.model.nv))
     assert set(equations.contact.body) <= {legs.segments[f"{part}_{s}"] for part in ("foot", "toes") for s in "rl"}
     force = np.random.default_rng(4).random(equations.contact_map.shape[1])
-    np.testing.assert_allclose((equations.contact_map @ force)[:3], equations.floor_force(force), atol=1e-12)
+    wrench = equations.floor_wrench(force)
+    feet = [list(legs.segments).index(f"{part}_{side}") for part in ("foot", "toes") for side in "rl"]
+    np.testing.assert_allclose(wrench.sum(axis=0), wrench[feet].sum(axis=0), atol=1e-12)
+    push, moment = np.split(wrench.sum(axis=0), 2)
+    about_root = rotate(np, conjugate(np, squat.qpos[0, 3:7]), moment - np.cross(squat.qpos[0, :3], push))
+    np.testing.assert_allclose((equations.contact_map @ force)[:6], np.concatenate([push, about_root]), atol=1e-12)
 
 
 def test_accelerations_of_a_loop_run_across_its_seam(legs, squat):

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from ms_envs.inverse import Dynamics, accelerations, static_optimization
+from ms_envs.inverse import Dynamics, accelerations, out_of_reach, static_optimization
+from scipy.optimize import lsq_linear
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +43,26 @@ def test_a_weak_body_reports_what_it_cannot_reach(squat):
     solution = static_optimization(weak, squat)
     assert solution.unreachable > 0.1
     assert solution.saturation.max() > 0.1
+
+
+def test_stationarity_is_far_below_what_would_matter(solution):
+    assert solution.stationarity.max() < 1e-6
+
+
+def test_what_is_out_of_reach_is_what_remains_when_effort_is_free(legs, make_clip):
+    qpos = legs.model.qpos0[None].repeat(3, axis=0)
+    qpos[:, 2] = 3.0
+    qpos[:, legs.qpos_index[legs.joint_roles["knee_r"][0]]] = [0.0, 0.4, 2.4]
+    kick = make_clip(legs, legs.complete(qpos), 20.0, loop=False)
+    solution = static_optimization(legs, kick)
+    equations = Dynamics(legs).at(kick.qpos[1], kick.qvel[1])
+    demand = equations.joint_moment(accelerations(legs, kick)[1]) - equations.moment_arm @ equations.passive
+    scale = np.repeat([1 / 20, 1 / 5, 1], [3, 3, len(legs.joint_ids)])
+    best = lsq_linear(scale[:, None] * equations.moment_arm * equations.gain, scale * demand, (0, 1), tol=1e-14)
+    missing = out_of_reach(legs, kick, solution)
+    np.testing.assert_allclose(scale * missing[1], -best.fun, atol=0.05)
+    assert solution.torque_share(missing) > 0.05
+    assert 1e-6 < solution.torque_share(solution.residual - missing) < 0.01
 
 
 def test_a_clip_of_another_body_is_refused(legs, squat):

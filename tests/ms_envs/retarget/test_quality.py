@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from ms_envs.bodies import load_body
-from ms_envs.inverse import InverseSolution, static_optimization
+from ms_envs.inverse import static_optimization
 from ms_envs.motions import load_clip
 from ms_envs.retarget.quality import QualityReport, print_table, quality_report
 from rich.console import Console
@@ -37,7 +38,7 @@ def test_report_says_what_the_inverse_solution_says(walk, report):
 def test_a_worse_motion_gets_a_worse_report(walk, report):
     body, clip, solution = walk
     residual = solution.residual + 100.0
-    worse = InverseSolution(solution.activation, solution.joint_moment, residual, solution.ground_reaction)
+    worse = replace(solution, residual=residual)
     found = quality_report(body, clip, solution=worse)
     assert found.root_force > report.root_force
     assert found.unreachable_torque > report.unreachable_torque

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from ms_envs.atomic_file import atomic_file
 
 
 def write_video(path: str | os.PathLike[str], frames: Iterable[NDArray[np.uint8]], fps: float) -> None:
@@ -43,7 +45,7 @@ def write_video(path: str | os.PathLike[str], frames: Iterable[NDArray[np.uint8]
         raise ValueError(f"there are no frames to write to {path}")
     writer: Any
     # A writer's own context manager leaves ffmpeg running after an exception.
-    with _atomic(path) as temporary, closing(imageio.get_writer(temporary, **options)) as writer:
+    with atomic_file(path) as temporary, closing(imageio.get_writer(temporary, **options)) as writer:
         writer.append_data(first)
         for frame in frames:
             writer.append_data(frame)
@@ -112,7 +114,7 @@ class Episode:
         """
         if not len(self):
             raise ValueError("the episode is empty; record at least one step before saving it")
-        with _atomic(Path(path)) as temporary, temporary.open("wb") as stream:
+        with atomic_file(Path(path)) as temporary, temporary.open("wb") as stream:
             np.savez_compressed(stream, **self.arrays())  # type: ignore[arg-type]
 
     @staticmethod
@@ -131,15 +133,3 @@ class Episode:
                 return {name: archive[name] for name in archive.files}
         except Exception as error:  # A damaged archive fails in many ways.
             raise ValueError(f"{path} is not a usable episode: {error}") from error
-
-
-@contextmanager
-def _atomic(path: Path) -> Iterator[Path]:
-    """Temporary file beside ``path`` that replaces it if the block succeeds and vanishes if it does not."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from ms_envs.inverse.floor_contact import (
     contact_model,
     floor_contacts,
     force_weight,
+    segment_membership,
 )
 from ms_envs.motions.clip import MotionClip
 
@@ -40,6 +41,7 @@ class EquationsOfMotion:
         contact: Points near the floor.
         contact_map: Generalised force of one newton along each edge of each point's friction pyramid, (6 + J, 4 P).
         contact_weight: Cost of a squared force along each edge, 1/N², (4 P,).
+        contact_segment: One where a point belongs to a segment, zero elsewhere, (S, P).
     """
 
     mass: Array
@@ -50,16 +52,18 @@ class EquationsOfMotion:
     contact: FloorContact
     contact_map: Array
     contact_weight: Array
+    contact_segment: Array
 
     def joint_moment(self, acceleration: Array) -> Array:
         """Generalised force an acceleration asks for, muscles and floor together, (6 + J,)."""
         moment: Array = self.mass @ acceleration + self.bias
         return moment
 
-    def floor_force(self, pyramid_force: Array) -> Array:
-        """Sum of the forces of the floor on the body in the world frame, N, (3,)."""
-        force: Array = pyramid_force.reshape(-1, len(PYRAMID)).sum(axis=0) @ PYRAMID
-        return force
+    def floor_wrench(self, pyramid_force: Array) -> Array:
+        """Force and moment about the world's origin that the floor exerts on each segment, N and N·m, (S, 6)."""
+        force = pyramid_force.reshape(-1, len(PYRAMID)) @ PYRAMID
+        wrench: Array = self.contact_segment @ np.hstack([force, np.cross(self.contact.position, force)])
+        return wrench
 
 
 class Dynamics:
@@ -73,13 +77,15 @@ class Dynamics:
         self.body = body
         self._model = contact_model(body)
         self._data = mujoco.MjData(self._model)
+        self._segment_membership = segment_membership(body)
 
-    def at(self, qpos: Array, qvel: Array) -> EquationsOfMotion:
+    def at(self, qpos: Array, qvel: Array, muscle_qvel: Array | None = None) -> EquationsOfMotion:
         """Equations of motion in one state.
 
         Args:
             qpos: Generalised positions, (nq,).
             qvel: Generalised velocities, (nv,).
+            muscle_qvel: Velocities at which the muscles' force is taken instead, (nv,).
         """
         model, data = self._model, self._data
         data.qpos[:], data.qvel[:] = qpos, qvel
@@ -88,6 +94,9 @@ class Dynamics:
         coordinates = self.body.coordinate_map(qpos)
         mass_map = self._mass_times(coordinates)
         bias = data.qfrc_bias - data.qfrc_passive + self._mass_times(self._coordinate_acceleration(qvel)[:, None])[:, 0]
+        if muscle_qvel is not None:
+            data.qvel[:] = muscle_qvel
+            mujoco.mj_fwdVelocity(model, data)
         gain, passive = self._muscle_force()
         contact = floor_contacts(model, data)
         return EquationsOfMotion(
@@ -99,6 +108,7 @@ class Dynamics:
             contact=contact,
             contact_map=coordinates.T @ self._contact_jacobian(contact).reshape(-1, model.nv).T,
             contact_weight=np.repeat(force_weight(contact.distance), len(PYRAMID)),
+            contact_segment=self._segment_membership[:, contact.body],
         )
 
     def _mass_times(self, columns: Array) -> Array:

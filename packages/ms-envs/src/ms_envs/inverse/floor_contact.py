@@ -70,6 +70,20 @@ def floor_contacts(model: mujoco.MjModel, data: mujoco.MjData) -> FloorContact:
     return FloorContact(position, data.contact.dist[on_floor], bodies.astype(np.intp))
 
 
+def segment_membership(body: Body) -> NDArray[np.float64]:
+    """One where a body of the model moves with a segment, the nearest one above it, and zero elsewhere, (S, nbody).
+
+    The S segments are in the order of ``body.segments``; what is above all of them counts with the pelvis.
+    """
+    owner = {body_id: segment for segment, body_id in enumerate(body.segments.values())}
+    membership = np.zeros((len(body.segments), body.model.nbody))
+    nearest = [list(body.segments).index("pelvis")]
+    for body_id in range(1, body.model.nbody):
+        nearest.append(owner.get(body_id, nearest[body.model.body_parentid[body_id]]))
+        membership[nearest[body_id], body_id] = 1.0
+    return membership
+
+
 def force_weight(distance: NDArray[np.float64]) -> NDArray[np.float64]:
     """Cost of a squared contact force, rising without bound towards :data:`REACH` so that forces fade in and out.
 

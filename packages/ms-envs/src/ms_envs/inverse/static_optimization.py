@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+import time
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -33,6 +35,9 @@ AVERAGING = 0.03
 SATURATED = 0.95
 """Activation from which a muscle counts as saturated."""
 
+NEGLIGIBLE_EFFORT = 1e-3
+"""Factor on :data:`EFFORT_WEIGHT` below which the residual no longer depends on it."""
+
 
 @dataclass(frozen=True, eq=False)
 class InverseSolution:
@@ -42,14 +47,25 @@ class InverseSolution:
         activation: 0 to 1, (T, M).
         joint_moment: Generalised force demanded of root and independent joints beyond what the floor gives; that of
             the root ought to be zero, N and N·m, (T, 6 + J).
-        residual: The part of it that the muscles do not reach, (T, 6 + J).
-        ground_reaction: Force of the floor on the body in the world frame, N, (T, 3).
+        residual: The part of it that the muscles do not give, (T, 6 + J).
+        floor_wrench: Force and moment about the world's origin that the floor exerts on each of ``body.segments``, in
+            the world frame, N and N·m, (T, S, 6).
+        stationarity: Largest violation of the conditions of the minimum, N·m, (T,).
+        wall_time: How long it took to find, s.
     """
 
     activation: Array
     joint_moment: Array
     residual: Array
-    ground_reaction: Array
+    floor_wrench: Array
+    stationarity: Array
+    wall_time: float = math.nan
+
+    @cached_property
+    def ground_reaction(self) -> Array:
+        """Force of the floor on the body in the world frame, N, (T, 3)."""
+        force: Array = self.floor_wrench[..., :3].sum(axis=1)
+        return force
 
     @cached_property
     def root_residual_force(self) -> Array:
@@ -65,15 +81,19 @@ class InverseSolution:
 
     @cached_property
     def unreachable(self) -> float:
-        """Share of the joint torque over the clip that is out of the muscles' reach, 0 to 1."""
-        missing = np.abs(self.residual[:, ROOT_DOF:]).sum()
-        return float(missing / max(np.abs(self.joint_moment[:, ROOT_DOF:]).sum(), 1e-9))
+        """Share of the joint torque over the clip that the muscles do not give, 0 to 1."""
+        return self.torque_share(self.residual)
 
     @cached_property
     def saturation(self) -> Array:
         """Share of saturated muscles, (T,)."""
         share: Array = (self.activation > SATURATED).mean(axis=1)
         return share
+
+    def torque_share(self, moment: Array) -> float:
+        """Size of generalised forces (T, 6 + J) at the joints, as a share of the demanded joint torque."""
+        size, demand = (np.abs(values[:, ROOT_DOF:]).sum() for values in (moment, self.joint_moment))
+        return float(size / max(demand, 1e-9))
 
 
 def static_optimization(body: Body, clip: MotionClip) -> InverseSolution:
@@ -95,30 +115,64 @@ def static_optimization(body: Body, clip: MotionClip) -> InverseSolution:
         ValueError: If the clip does not fit the body.
         ConvergenceError: If a frame was not solved to tolerance.
     """
+    started = time.perf_counter()
     clip.check_fits(body)
+    equations, acceleration = _equations(body, clip)
+    least = _solve(equations, acceleration, np.zeros((len(equations), body.model.nu)))
+    solution = _solve(equations, acceleration, _averaged(least.activation, clip))
+    return replace(solution, wall_time=time.perf_counter() - started)
+
+
+def out_of_reach(body: Body, clip: MotionClip, solution: InverseSolution) -> Array:
+    """What would still be missing if effort were free: the residual that is left at a negligible effort weight.
+
+    It is unique, though the activations that leave it are not. The rest of the solution's residual is the price of
+    saving effort. Shares of either are to be taken of the demand of that solution: without effort the feet push against
+    each other, and the demand is another.
+
+    Args:
+        body: The body.
+        clip: A motion made for it.
+        solution: Its static optimisation.
+
+    Returns:
+        Generalised force in N and N·m, (T, 6 + J).
+
+    Raises:
+        ValueError: If the clip does not fit the body.
+        ConvergenceError: If a frame was not solved to tolerance.
+    """
+    clip.check_fits(body)
+    return _solve(*_equations(body, clip), solution.activation, NEGLIGIBLE_EFFORT * EFFORT_WEIGHT).residual
+
+
+def _equations(body: Body, clip: MotionClip) -> tuple[list[EquationsOfMotion], Array]:
+    """Equations of motion and accelerations of every frame."""
     dynamics = Dynamics(body)
     equations = [dynamics.at(qpos, qvel) for qpos, qvel in zip(clip.qpos, clip.qvel, strict=True)]
-    least = _solve(equations, accelerations(body, clip), np.zeros((len(equations), body.model.nu)))
-    return _solve(equations, accelerations(body, clip), _averaged(least.activation, clip))
+    return equations, accelerations(body, clip)
 
 
-def _solve(equations: list[EquationsOfMotion], acceleration: Array, preferred: Array) -> InverseSolution:
+def _solve(
+    equations: list[EquationsOfMotion], acceleration: Array, preferred: Array, effort_weight: float = EFFORT_WEIGHT
+) -> InverseSolution:
     """Solution closest to preferred activations, (T, M)."""
     rows = []
     dual: Array | None = None
     for frame, (equation, target, activation) in enumerate(zip(equations, acceleration, preferred, strict=True)):
         try:
-            *row, dual = _solve_frame(equation, target, activation, dual)
+            *row, dual = _solve_frame(equation, target, activation, dual, effort_weight)
         except ConvergenceError as error:
             raise ConvergenceError(f"frame {frame}: {error}") from error
         rows.append(row)
-    return InverseSolution(*(np.array(column) for column in zip(*rows, strict=True)))
+    activation, joint_moment, residual, wrench, stationarity = (np.array(column) for column in zip(*rows, strict=True))
+    return InverseSolution(activation, joint_moment, residual, wrench, stationarity)
 
 
 def _solve_frame(
-    equations: EquationsOfMotion, acceleration: Array, preferred: Array, dual: Array | None
-) -> tuple[Array, Array, Array, Array, Array]:
-    """Activation, demanded joint moment, residual, ground reaction, and the dual to start the next frame from."""
+    equations: EquationsOfMotion, acceleration: Array, preferred: Array, dual: Array | None, effort_weight: float
+) -> tuple[Array, Array, Array, Array, float, Array]:
+    """Fields of the solution, and the dual to start the next frame from."""
     muscles, edges = len(equations.gain), len(equations.contact_weight)
     active = equations.moment_arm * equations.gain
     passive = equations.moment_arm @ equations.passive
@@ -127,7 +181,7 @@ def _solve_frame(
     solution, dual = box_least_squares(
         scale[:, None] * np.concatenate([active, FORCE_UNIT * equations.contact_map], axis=1),
         scale * (demand - active @ preferred),
-        np.concatenate([np.full(muscles, EFFORT_WEIGHT), FORCE_UNIT**2 * equations.contact_weight]),
+        np.concatenate([np.full(muscles, effort_weight), FORCE_UNIT**2 * equations.contact_weight]),
         np.concatenate([-preferred, np.zeros(edges)]),
         np.concatenate([1 - preferred, np.full(edges, np.inf)]),
         dual,
@@ -136,7 +190,8 @@ def _solve_frame(
     pyramid_force = FORCE_UNIT * solution[muscles:]
     demand -= equations.contact_map @ pyramid_force
     residual = demand - active @ activation
-    return activation, demand + passive, residual, equations.floor_force(pyramid_force), dual
+    violation = float(np.abs(dual - scale * residual).max())
+    return activation, demand + passive, residual, equations.floor_wrench(pyramid_force), violation, dual
 
 
 def _averaged(values: Array, clip: MotionClip) -> Array:
