@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gymnasium
 import numpy as np
 import pytest
 from ms_agents import TrackingReport, evaluate
@@ -77,3 +78,21 @@ def test_a_report_survives_json_and_makes_a_table():
 def test_an_unknown_policy_is_refused():
     with pytest.raises(ValueError, match="'untrained'"):
         evaluate("best", "PointMass-v0")
+
+
+def test_a_policy_that_needs_another_control_is_refused():
+    with pytest.raises(ValueError, match="'reflex' needs control='reflex', got 'posture'"):
+        evaluate("reflex", "ms_envs:MSEmu/Walk-v0", control="posture")
+
+
+def test_the_inverse_policy_is_refused_by_an_environment_without_muscles():
+    env = gymnasium.make_vec("PointMass-v0", num_envs=2)
+    with pytest.raises(ValueError, match="ms_envs"):
+        evaluate("inverse", env)
+
+
+def test_episodes_start_at_the_phases_asked_for():
+    report = evaluate("untrained", "PointMass-v0", phases=(0.25, 0.5), horizon=1.0)
+    assert report.per_episode["phase"] == [0.25, 0.5]
+    with pytest.raises(ValueError, match="3 phases for 2 environments"):
+        evaluate("untrained", gymnasium.make_vec("PointMass-v0", num_envs=2), phases=(0.0, 0.1, 0.2))

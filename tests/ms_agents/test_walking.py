@@ -53,3 +53,12 @@ def test_another_control_is_refused_for_its_actions(trained, tmp_path):
     trained.save(tmp_path / "model.zip")
     with pytest.raises(ValueError, match="action space"):
         AggregatedPPO.load(tmp_path / "model.zip", make_walk(control="reflex"))
+
+
+def test_policies_that_need_no_training_keep_a_supported_body_on_its_motion():
+    arguments = {"body": "myo-legs", "threads": 1, "episodes": 2, "horizon": 0.3, "root_support": 40.0}
+    errors = {}
+    for policy in ("untrained", "reflex", "inverse"):
+        report = evaluate(policy, "ms_envs:MSEmu/Walk-v0", **arguments)
+        errors[policy] = report.errors["joint_angle_error"]
+    assert max(errors["reflex"], errors["inverse"]) < 0.5 * errors["untrained"]

@@ -70,6 +70,12 @@ def test_activations_of_the_clip_are_fed_forward(
     np.testing.assert_allclose(reached, GAINS.tone + feedforward * 0.4 / strength, atol=1e-9)
 
 
+def test_delayed_reflex_compares_with_the_reference_of_that_time(legs: Body, squat_clip: MotionClip) -> None:
+    control = ReflexControl(legs, squat_clip, ReflexGains(delay=0.1))
+    earlier = MuscleTable(squat_clip, legs, moment_arms=False).at(TIME - 0.1)[:2]
+    np.testing.assert_allclose(excitation(control.command(np.zeros((2, 80)), TIME), *earlier), GAINS.tone, atol=1e-9)
+
+
 @pytest.mark.parametrize("muscle", [0, 17, 79])
 def test_positive_reflex_action_excites_that_muscle_alone(reflex: ReflexControl, on_reference, muscle: int) -> None:
     action = np.zeros((2, 80))
@@ -136,3 +142,14 @@ def test_reflex_keeps_the_body_on_the_reference_longer_than_no_excitation(make_e
         while not any(env.step(np.zeros(env.action_space.shape))[2:4]):
             steps[control] += 1
     assert steps["reflex"] > 1.2 * steps["excitation"]
+
+
+def test_support_keeps_an_inert_body_on_the_reference(make_env) -> None:
+    errors = {}
+    for support in (0.0, 40.0):
+        env = make_env(root_support=support, root_termination=10.0, key_body_termination=10.0)
+        env.reset(options={"phase": 0.0})
+        for _ in range(40):
+            info = env.step(np.zeros(env.action_space.shape))[4]
+        errors[support] = info["metrics"]["root_position_error"]
+    assert errors[40.0] < 30 < 100 < errors[0.0]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from ms_envs.bodies import Body
 from ms_envs.motions.clip import MotionClip
-from ms_envs.physics import CpuEngine, ReflexCommand
+from ms_envs.physics import CpuEngine, ReflexCommand, RootSupport
 from ms_envs.task.state import BodyState
 
 SUBSTEPS = 10
@@ -16,8 +16,8 @@ def make_engine(legs: Body, squat_clip: MotionClip):
     """Builds engines whose bodies are spread over the squat, and stops their threads afterwards."""
     engines = []
 
-    def build(num_envs: int = 3, threads: int = 1) -> CpuEngine:
-        engine = CpuEngine(legs, num_envs, SUBSTEPS, threads)
+    def build(num_envs: int = 3, threads: int = 1, **options) -> CpuEngine:
+        engine = CpuEngine(legs, num_envs, SUBSTEPS, threads, **options)
         engines.append(engine)
         qpos, qvel = squat_clip.coordinates(np.linspace(0, 1.5, num_envs))
         engine.reset(np.arange(num_envs), qpos, qvel, np.full((num_envs, legs.model.nu), 0.05))
@@ -64,7 +64,7 @@ def test_engine_moves_as_plain_mujoco_does(legs: Body, squat_clip: MotionClip, m
 def test_positions_and_lengths_belong_to_the_end_of_the_step(legs: Body, make_engine) -> None:
     engine, fresh = make_engine(1), mujoco.MjData(legs.model)
     engine.step(excitations(0, 1, 1)[0], all_active(engine))
-    fresh.qpos[:], _ = engine.coordinates(0)
+    fresh.qpos[:] = engine.coordinates()[0][0]
     fresh.qvel[:] = engine.data[0].qvel
     mujoco.mj_forward(legs.model, fresh)
     state = engine.state()
@@ -136,14 +136,58 @@ def test_reflex_law_equals_excitations_computed_outside(make_engine) -> None:
         muscles = held.state().muscles
         held.step(bias + stiffness * muscles.length + damping * muscles.velocity, np.array([True]))
         reflex.step(ReflexCommand(bias, stiffness, damping), np.array([True]))
-    np.testing.assert_allclose(reflex.coordinates(0)[0], held.coordinates(0)[0], atol=1e-12)
+    np.testing.assert_allclose(reflex.coordinates()[0], held.coordinates()[0], atol=1e-12)
+
+
+def test_delayed_reflex_answers_what_the_muscles_did_earlier(make_engine) -> None:
+    delay = 3
+    reflex, held = make_engine(1, reflex_delay=delay), make_engine(1)
+    reflex.substeps = held.substeps = 1
+    reflex._control_step = held._control_step = held.model.opt.timestep
+    bias, stiffness, damping = np.full((1, 80), -2.0), np.full(80, 15.0), np.full(80, 0.3)
+    muscles = held.state().muscles
+    ages = held.model.opt.timestep * np.arange(delay, 0, -1)
+    afferent = [(muscles.length - age * muscles.velocity, muscles.velocity) for age in ages]
+    for _ in range(20):
+        muscles = held.state().muscles
+        afferent.append((muscles.length, muscles.velocity))
+        length, velocity = afferent.pop(0)
+        held.step(bias + stiffness * length + damping * velocity, np.array([True]))
+        reflex.step(ReflexCommand(bias, stiffness, damping), np.array([True]))
+    np.testing.assert_allclose(reflex.coordinates()[0], held.coordinates()[0], atol=1e-12)
+
+
+def test_saved_state_of_a_delayed_reflex_continues_bit_for_bit(make_engine) -> None:
+    engine, continued = make_engine(reflex_delay=7), make_engine(reflex_delay=7)
+    command = ReflexCommand(np.full((3, 80), -2.0), np.full(80, 15.0), np.full(80, 0.3))
+    for _ in range(3):
+        engine.step(command, all_active(engine))
+    continued.set_state(engine.get_state())
+    for _ in range(3):
+        for e in (engine, continued):
+            e.step(command, all_active(e))
+        assert_same(engine, continued)
+
+
+@pytest.mark.parametrize("hold", [True, False])
+def test_support_holds_the_root_on_the_reference(legs: Body, squat_clip: MotionClip, make_engine, hold: bool) -> None:
+    engine = make_engine(1, support=40.0)
+    idle = np.zeros((1, 80)) if hold else ReflexCommand(np.zeros((1, 80)), np.zeros(80), np.zeros(80))
+    step = SUBSTEPS * legs.model.opt.timestep
+    for i in range(40):
+        times = i * step + np.arange(SUBSTEPS) * legs.model.opt.timestep
+        qpos, qvel = squat_clip.coordinates(times)
+        engine.step(idle, all_active(engine), RootSupport(qpos[None, :, :7], qvel[None, :, :6]))
+    reached, (wanted, _) = engine.coordinates()[0][0], squat_clip.coordinates(np.array([40 * step]))
+    np.testing.assert_allclose(reached[:3], wanted[0, :3], atol=0.03)
+    assert abs(np.dot(reached[3:7], wanted[0, 3:7])) > np.cos(0.1)
 
 
 @pytest.mark.parametrize("fault", ["position", "velocity"])
 def test_divergence_is_flagged_and_leaves_no_bad_numbers(make_engine, fault: str) -> None:
     engine = make_engine()
     command = excitations(5, 1)[0]
-    before = engine.coordinates(1)[0]
+    before = engine.coordinates()[0][1]
     if fault == "position":
         engine.data[1].qpos[8] = np.nan
     else:
@@ -152,7 +196,7 @@ def test_divergence_is_flagged_and_leaves_no_bad_numbers(make_engine, fault: str
     state = engine.state()
     assert state.diverged.tolist() == [False, True, False]
     assert all(np.isfinite(values).all() for values in arrays_of(state))
-    np.testing.assert_array_equal(engine.coordinates(1)[0], before)
+    np.testing.assert_array_equal(engine.coordinates()[0][1], before)
     engine.step(excitations(6, 1)[0], all_active(engine))
     assert not engine.state().diverged.any()
 

@@ -59,10 +59,9 @@ class Train:
             return
         if self.id is None:
             raise ValueError("give the id of an environment, such as MSEmu/Walk-v0, or --resume RUN")
-        arguments = {"body": self.body, "control": self.control} | {name: _value(text) for name, text in self.env}
         config = TrainingConfig(
             id=_importing(self.id),
-            env_kwargs={name: value for name, value in arguments.items() if value is not None},
+            env_kwargs=_arguments(self.env, body=self.body, control=self.control),
             minutes=self.minutes,
             threads=self.threads,
             seed=self.seed,
@@ -78,10 +77,16 @@ class Train:
 
 @dataclass
 class Evaluate:
-    """Score a trained policy under the tracking protocol, beside the untrained one."""
+    """Score policies under the tracking protocol: a trained one beside the untrained, or some that need no training."""
 
-    run: Annotated[Path, tyro.conf.Positional]
-    """Run directory."""
+    run: Annotated[str, tyro.conf.Positional]
+    """Run directory; with --policy the id of an environment, such as MSEmu/Walk-v0."""
+    policy: tuple[Literal["untrained", "reflex", "inverse"], ...] = ()
+    """Policies that need no training: the control at rest, the stretch reflex, computed muscle control."""
+    body: str | None = None
+    """Body of --policy; by default that of the environment."""
+    env: tuple[tuple[str, str], ...] = ()
+    """Further arguments of the environment of --policy, as name and value."""
     checkpoint: Path | None = None
     """Checkpoint to score; by default the best of the run."""
     episodes: int = 32
@@ -93,7 +98,7 @@ class Evaluate:
     threads: int | None = None
     """Threads that step physics."""
     json: Path | None = None
-    """Where to write the report as JSON."""
+    """Where to write the last report as JSON."""
 
     def __call__(self) -> None:
         """Evaluate."""
@@ -103,16 +108,20 @@ class Evaluate:
         from ms_agents.report import comparison_table
         from ms_agents.runs import load_run, write_text
 
-        policy, env_id, kwargs = load_run(self.run, self.checkpoint)
-        if self.threads is not None:
-            kwargs["threads"] = self.threads
+        contestants: dict[str, Any]
+        if self.policy:
+            env_id = _importing(self.run)
+            kwargs = _arguments(self.env, body=self.body)
+            contestants = {name: name for name in self.policy}
+        else:
+            trained, env_id, kwargs = load_run(Path(self.run), self.checkpoint)
+            contestants = {"untrained": "untrained", "trained": trained}
         kwargs |= {"episodes": self.episodes, "seed": self.seed}
-        if self.horizon is not None:
-            kwargs["horizon"] = self.horizon
-        reports = [evaluate("untrained", env_id, **kwargs), evaluate(policy, env_id, name="trained", **kwargs)]
+        kwargs |= {name: value for name in ("horizon", "threads") if (value := getattr(self, name)) is not None}
+        reports = [evaluate(policy, env_id, name=name, **kwargs) for name, policy in contestants.items()]
         Console().print(comparison_table(reports))
         if self.json is not None:
-            write_text(self.json, reports[1].to_json() + "\n")
+            write_text(self.json, reports[-1].to_json() + "\n")
 
 
 @dataclass
@@ -163,6 +172,12 @@ def main() -> None:
 
 def _importing(env_id: str) -> str:
     return f"ms_envs:{env_id}" if env_id.startswith("MSEmu/") else env_id
+
+
+def _arguments(further: tuple[tuple[str, str], ...], **named: str | None) -> dict[str, Any]:
+    """Arguments of an environment."""
+    given = {name: value for name, value in named.items() if value is not None}
+    return given | {name: _value(text) for name, text in further}
 
 
 def _value(text: str) -> Any:

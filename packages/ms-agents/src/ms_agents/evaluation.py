@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
+from ms_agents.controllers import Policy, controller
 from ms_agents.report import TrackingReport
 
 DEFAULT_HORIZON = 10.0
@@ -20,33 +22,6 @@ KEY_BODY_LIMIT = 0.5
 """Distance of a key body from the reference, relative to the root, that ends an episode, m."""
 
 
-class Policy(Protocol):
-    """Anything with the ``predict`` of Stable-Baselines3."""
-
-    def predict(
-        self, observation: NDArray[np.float32], *, deterministic: bool = False
-    ) -> tuple[NDArray[np.float32], Any]:
-        """Actions (N, A) for observations (N, D), and a state that is ignored."""
-        ...
-
-
-class RestingPolicy:
-    """The untrained baseline: always the resting action, so that the control alone follows the reference.
-
-    Args:
-        action_space: Box of a single action; zero is projected onto it.
-    """
-
-    def __init__(self, action_space: gymnasium.spaces.Box) -> None:
-        self._action = np.clip(0.0, action_space.low, action_space.high).astype(np.float32)
-
-    def predict(
-        self, observation: NDArray[np.float32], *, deterministic: bool = False
-    ) -> tuple[NDArray[np.float32], None]:
-        """The resting action for each observation."""
-        return np.tile(self._action, (len(observation), 1)), None
-
-
 def evaluate(
     policy: Policy | str,
     env: str | VectorEnv[Any, Any, Any],
@@ -54,6 +29,7 @@ def evaluate(
     episodes: int = 32,
     seed: int = 0,
     horizon: float | None = None,
+    phases: Sequence[float] | None = None,
     name: str | None = None,
     **env_kwargs: Any,
 ) -> TrackingReport:
@@ -64,12 +40,15 @@ def evaluate(
     root; what it lost by that is charged, see :class:`TrackingReport`.
 
     Args:
-        policy: A policy, or ``"untrained"`` for the resting action.
+        policy: A policy, or the name of one that needs no training: ``"untrained"`` takes the resting action,
+            ``"reflex"`` does so with reflex control, ``"inverse"`` is computed muscle control.
         env: Id of an environment, or a vector environment with one episode per environment, which then has to be made
             with the limits of the protocol and is left open.
         episodes: Number of episodes, if an id is given.
         seed: Of the environment.
         horizon: Longest episode, s; by default 10 s of a looping clip, or the whole of another.
+        phases: Where in the clip each episode starts, in [0, 1), instead of what the protocol says; then there are as
+            many episodes as phases.
         name: What the report calls the policy.
         **env_kwargs: Further arguments of the environment, such as ``body`` or ``threads``.
 
@@ -79,19 +58,25 @@ def evaluate(
     Raises:
         ValueError: If an argument is not valid.
     """
-    if isinstance(policy, str) and policy != "untrained":
-        raise ValueError(f"unknown policy {policy!r}; give a policy with predict(), or 'untrained'")
     if isinstance(env, str):
         if episodes < 1:
             raise ValueError(f"episodes must be at least 1, got {episodes}")
-        made = make_evaluation_env(env, episodes=episodes, horizon=horizon, **env_kwargs)
+        if isinstance(policy, str) and (control := controller(policy).control) is not None:
+            if env_kwargs.get("control", control) != control:
+                raise ValueError(f"policy {policy!r} needs control={control!r}, got {env_kwargs['control']!r}")
+            env_kwargs["control"] = control
+        count = episodes if phases is None else len(phases)
+        made = make_evaluation_env(env, episodes=count, horizon=horizon, **env_kwargs)
         try:
-            return evaluate(policy, made, seed=seed, horizon=horizon, name=name)
+            return evaluate(policy, made, seed=seed, horizon=horizon, phases=phases, name=name)
         finally:
             made.close()
     name = name or (policy if isinstance(policy, str) else "policy")
-    actor: Policy = RestingPolicy(env.single_action_space) if isinstance(policy, str) else policy  # type: ignore[arg-type]
-    trace = _run(actor, env, seed, horizon)
+    actor = controller(policy).make(env) if isinstance(policy, str) else policy
+    starts = protocol_phases(env.num_envs) if phases is None else np.array(phases, dtype=np.float64)
+    if len(starts) != env.num_envs:
+        raise ValueError(f"{len(starts)} phases for {env.num_envs} environments")
+    trace = _run(actor, env, seed, horizon, starts)
     return _report(trace, env, name, seed, horizon)
 
 
@@ -133,9 +118,10 @@ class _Trace:
     last: dict[str, NDArray[np.float64]]
 
 
-def _run(policy: Policy, env: VectorEnv[Any, Any, Any], seed: int, horizon: float | None) -> _Trace:
+def _run(
+    policy: Policy, env: VectorEnv[Any, Any, Any], seed: int, horizon: float | None, phases: NDArray[np.float64]
+) -> _Trace:
     count = env.num_envs
-    phases = protocol_phases(count)
     observation, _ = env.reset(seed=seed, options={"phase": phases})
     frames = _episode_frames(env, phases, horizon)
     trace = _Trace(

@@ -10,7 +10,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from ms_agents.evaluation import Policy
+from ms_agents.controllers import Policy
 
 FRAMES_PER_SECOND = 25
 """Rate of films, approximately."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -54,16 +54,17 @@ class ReflexGains:
         damping: Excitation per unit of stretch rate, s.
         feedforward: Share of the activations that balance the clip which is added to the tone; 0 leaves the reflex
             alone.
+        delay: Conduction delay between a stretch and the excitation it causes, s; 0.03 is about that of a leg.
     """
 
     tone: float = 0.02
     stiffness: float = 10.0
     damping: float = 0.2
     feedforward: float = 1.0
+    delay: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("tone", "stiffness", "damping", "feedforward"):
-            value = getattr(self, name)
+        for name, value in asdict(self).items():
             if not (np.isfinite(value) and value >= 0):
                 raise ValueError(f"reflex {name} must be a number of at least 0, got {value!r}")
 
@@ -73,9 +74,9 @@ class ReflexControl:
 
     ``excitation = tone + feedforward · a_ref + stiffness · (l − l*) / l₀ + damping · (v − v*) / l₀`` at every physics
     step, with ``l* = l_ref − scale · action · l₀``: a positive action asks the muscle to be shorter and so excites it.
-    ``a_ref`` are the activations that static optimisation finds for the clip. Muscle spindles report stretch and its
-    rate to the motor neurons of the same muscle; the brain sets the length at which they fire (Merton 1953; Feldman
-    1986, the equilibrium-point hypothesis).
+    ``l``, ``v`` and the reference they are compared with are those of ``delay`` ago. ``a_ref`` are the activations that
+    static optimisation finds for the clip. Muscle spindles report stretch and its rate to the motor neurons of the same
+    muscle; the brain sets the length at which they fire (Merton 1953; Feldman 1986, the equilibrium-point hypothesis).
 
     Args:
         body: The body.
@@ -94,7 +95,7 @@ class ReflexControl:
 
     def command(self, action: NDArray[np.float32], time: NDArray[np.float64]) -> ReflexCommand:
         """Reflex law around the shifted reference lengths."""
-        length, velocity, activation = self._table.at(time)
+        length, velocity, activation = self._arc.target(self._table, time)
         return self._arc.around(length + self._offset * np.clip(action, -1.0, 1.0), velocity, activation)
 
 
@@ -120,7 +121,7 @@ class PostureControl:
 
     def command(self, action: NDArray[np.float32], time: NDArray[np.float64]) -> ReflexCommand:
         """Reflex law around the muscle lengths of the offset posture."""
-        length, velocity, activation = self._table.at(time)
+        length, velocity, activation = self._arc.target(self._table, time)
         offset = self.SCALE * np.clip(action, -1.0, 1.0)
         shift = np.matmul(self._table.moment_arm_at(time), offset[:, :, None])[:, :, 0]
         return self._arc.around(length + shift, velocity, activation)
@@ -162,6 +163,16 @@ class _ReflexArc:
         self._feedforward = gains.feedforward / body.strength  # the clip's activations are those of normal strength
         self._length_gain = gains.stiffness / body.optimal_fiber_length
         self._velocity_gain = gains.damping / body.optimal_fiber_length
+        self._delay = gains.delay
+
+    def target(
+        self, table: MuscleTable, time: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Reference lengths and velocities to compare with what arrives at a time, and activations of that time."""
+        length, velocity, activation = table.at(time)
+        if self._delay:
+            length, velocity, _ = table.at(time - self._delay)
+        return length, velocity, activation
 
     def around(
         self, length: NDArray[np.float64], velocity: NDArray[np.float64], activation: NDArray[np.float64]

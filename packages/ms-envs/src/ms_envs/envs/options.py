@@ -16,6 +16,9 @@ from ms_envs.task.termination import Termination
 RESETS = ("uniform", "start")
 """Where in the motion episodes start: anywhere, or always at its first frame."""
 
+MAX_SUPPORT = 200.0
+"""Stiffest spring on the root, rad/s; time steps of 2 ms cannot follow one much stiffer."""
+
 
 @dataclass(frozen=True)
 class TrackingOptions:
@@ -35,6 +38,8 @@ class TrackingOptions:
         muscle_signals: Observed muscle signals, from ``activation``, ``length``, ``velocity``, ``force``.
         root_termination: Distance of the root from the reference that ends an episode, m.
         key_body_termination: Distance of a key body from the reference that ends it, each relative to its root, m.
+        root_support: Natural frequency of a critically damped spring that pulls the root onto the reference, rad/s;
+            0 leaves the body to itself, 40 holds it up.
         reset_distribution: ``"uniform"`` over the motion or ``"start"``.
         reset_noise: Standard deviation of joint angles at the start, rad; ten times that per second for velocities.
         reward_terms: Weights of the hand-tuned reward; see :data:`ms_envs.task.reward.DEFAULT_REWARD`.
@@ -53,6 +58,7 @@ class TrackingOptions:
     muscle_signals: tuple[str, ...] = ("activation",)
     root_termination: float = Termination().root
     key_body_termination: float = Termination().key_body
+    root_support: float = 0.0
     reset_distribution: str = "uniform"
     reset_noise: float = 0.0
     reward_terms: Mapping[str, float] | None = None
@@ -66,6 +72,8 @@ class TrackingOptions:
             _positive(name, getattr(self, name))
         if self.horizon is not None:
             _positive("horizon", self.horizon)
+        if not 0 <= self.root_support <= MAX_SUPPORT:
+            raise ValueError(f"root_support must be between 0 and {MAX_SUPPORT:g} rad/s, got {self.root_support!r}")
         if not 0 <= self.reset_noise < 1:
             raise ValueError(f"reset_noise must be in [0, 1) rad, got {self.reset_noise!r}")
         if not self.lookahead or min(self.lookahead) < 0:
@@ -77,7 +85,12 @@ class TrackingOptions:
                 f"{self.timestep:g} s; choose a control_rate that divides {1 / self.timestep:g}"
             )
         checked_weights(self.reward_terms)
-        _ = self.reflex_gains
+        steps = self.reflex_gains.delay / self.timestep
+        if abs(steps - round(steps)) > 1e-6 * max(steps, 1):
+            raise ValueError(
+                f"a reflex delay of {self.reflex_gains.delay:g} s is not a whole number of time steps of "
+                f"{self.timestep:g} s"
+            )
 
     @classmethod
     def from_arguments(cls, arguments: Mapping[str, Any]) -> TrackingOptions:
@@ -96,6 +109,11 @@ class TrackingOptions:
     def substeps(self) -> int:
         """Physics steps in one control step."""
         return round(1 / (self.control_rate * self.timestep))
+
+    @property
+    def reflex_delay(self) -> int:
+        """Conduction delay of the stretch reflex, physics steps."""
+        return round(self.reflex_gains.delay / self.timestep)
 
     @property
     def reflex_gains(self) -> ReflexGains:

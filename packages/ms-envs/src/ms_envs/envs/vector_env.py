@@ -15,11 +15,12 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from ms_envs.bodies import load_body
+from ms_envs.bodies.body import ROOT_DOF
 from ms_envs.envs.control import make_control
 from ms_envs.envs.options import TrackingOptions
 from ms_envs.motions import load_clip
 from ms_envs.motions.clip import ReferenceTable
-from ms_envs.physics import CpuEngine
+from ms_envs.physics import CpuEngine, RootSupport
 from ms_envs.task.errors import tracking_error, tracking_error_slices, tracking_metrics
 from ms_envs.task.observation import MuscleScale, observation_slices, observe
 from ms_envs.task.reward import checked_weights, reward_terms
@@ -85,7 +86,9 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
         self._reference = ReferenceTable(self.clip, self.body)
         self._control = make_control(o.control, self.body, self.clip, o.reflex_gains)
         threads = min(num_envs, threads or os.cpu_count() or 1)
-        self._engine = CpuEngine(self.body, num_envs, o.substeps, threads)
+        self._engine = CpuEngine(
+            self.body, num_envs, o.substeps, threads, reflex_delay=o.reflex_delay, support=o.root_support
+        )
         self._weights = checked_weights(o.reward_terms)
         self._limits = Termination(o.root_termination, o.key_body_termination)
         self._muscle_scale = MuscleScale(self.body.optimal_fiber_length, self.body.peak_force)
@@ -162,7 +165,7 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
             raise gymnasium.error.ResetNeeded("call reset() for environments whose episode is over")
 
         self._steps[active] += 1
-        self._engine.step(self._control.command(actions, self._time), active)
+        self._engine.step(self._control.command(actions, self.time), active, self._root_support())
         if self._done.any():  # next-step mode: this step resets what ended in the last one
             self._begin(np.flatnonzero(self._done))
         state, reference, future = self._look()
@@ -178,6 +181,10 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
         if self.autoreset_mode is AutoresetMode.SAME_STEP and self._done.any():
             observations, info = self._reset_in_same_step(observations, info)
         return observations, rewards, ended, truncated, info
+
+    def coordinates(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """``qpos`` (N, nq), ``qvel`` (N, nv) and muscle activations (N, M) of all bodies, for model-based control."""
+        return self._engine.coordinates()
 
     def render(self) -> tuple[NDArray[np.uint8], ...] | None:
         """Pictures of all environments, each (H, W, 3), if ``render_mode`` is ``"rgb_array"``."""
@@ -217,7 +224,7 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
         """
         if len(state["start"]) != self.num_envs:
             raise ValueError(f"the state is of {len(state['start'])} environments, this one has {self.num_envs}")
-        self._engine.set_state({name: state[name] for name in ("physics", "muscle_force")})
+        self._engine.set_state(state)
         self._start[:], self._steps[:], self._done[:] = state["start"], state["steps"], state["done"]
         for generator, values in zip(self._generators, json.loads(state["generators"].tobytes()), strict=True):
             generator.bit_generator.state = values
@@ -225,7 +232,7 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
         return self._observe(bodies, future)
 
     @property
-    def _time(self) -> NDArray[np.float64]:
+    def time(self) -> NDArray[np.float64]:
         """Where each environment stands in the motion, s, (N,)."""
         return self._start + self._steps * self.control_timestep
 
@@ -283,9 +290,19 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
         (activation,) = self.clip.interpolate(self._start[envs], self.clip.activation)
         return np.clip(activation / self.body.strength, 0.0, 1.0)
 
+    def _root_support(self) -> RootSupport | None:
+        """The reference of the roots at every physics step of a control step."""
+        if not self.options.root_support:
+            return None
+        substeps = self.options.substeps
+        ahead = self.options.timestep * np.arange(-substeps, 0)
+        qpos, qvel = self.clip.coordinates((self.time[:, None] + ahead).ravel())
+        shape = (self.num_envs, substeps, -1)
+        return RootSupport(qpos[:, : ROOT_DOF + 1].reshape(shape), qvel[:, :ROOT_DOF].reshape(shape))
+
     def _look(self) -> tuple[BodyState, Reference, list[Reference]]:
         """The bodies, the reference they should be on, and the reference frames ahead, in one lookup."""
-        times = self._time + np.concatenate([[0.0], self.options.lookahead])[:, None]
+        times = self.time + np.concatenate([[0.0], self.options.lookahead])[:, None]
         stacked = self._reference.at(times.ravel())
         frames = [
             Reference(*(values[i : i + self.num_envs] for values in stacked))
@@ -300,7 +317,7 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
         error = tracking_error(np, state.pose, reference).astype(np.float32)
         metrics = tracking_metrics(np, state.pose, state.muscles, reference)
         duration = self.clip.duration
-        time = self._time
+        time = self.time
         info: dict[str, Any] = {
             "tracking_error": error,
             "metrics": _masked(metrics, present),
@@ -331,9 +348,9 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
             from ms_envs.envs.rendering import Renderer
 
             self._renderer = Renderer(self.body, **self._render_options)
-        qpos, activation = self._engine.coordinates(env)
-        reference, _ = self.clip.coordinates(self._time[env : env + 1])
-        return self._renderer.render(qpos, activation, reference[0])
+        qpos, _, activation = self._engine.coordinates()
+        reference, _ = self.clip.coordinates(self.time[env : env + 1])
+        return self._renderer.render(qpos[env], activation[env], reference[0])
 
 
 def _masked(values: dict[str, NDArray[Any]], mask: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:

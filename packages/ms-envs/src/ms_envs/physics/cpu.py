@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -10,11 +11,14 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from ms_envs.bodies.body import Body
+from ms_envs.bodies.body import ROOT_DOF, Body
 from ms_envs.task.state import BodyState, Muscles, pose_from_coordinates
 
 MAX_SPEED = 1000.0
 """Generalised speed above which physics counts as broken down, m/s or rad/s."""
+
+RADIUS_OF_GYRATION = 0.4
+"""Of a body about its root, m; it scales the torque of the spring that may support the root."""
 
 STATE = mujoco.mjtState.mjSTATE_INTEGRATION
 
@@ -22,7 +26,7 @@ STATE = mujoco.mjtState.mjSTATE_INTEGRATION
 class ReflexCommand(NamedTuple):
     """Affine law of a spinal reflex arc, held over one control step: excitation = bias + k · length + d · velocity.
 
-    MuJoCo clamps the excitation to [0, 1].
+    Lengths and velocities are those of the engine's ``reflex_delay`` ago. MuJoCo clamps the excitation to [0, 1].
 
     Attributes:
         bias: (N, M).
@@ -33,6 +37,18 @@ class ReflexCommand(NamedTuple):
     bias: NDArray[np.float64]
     length_gain: NDArray[np.float64]
     velocity_gain: NDArray[np.float64]
+
+
+class RootSupport(NamedTuple):
+    """Where a spring pulls the roots at every physics step of one control step.
+
+    Attributes:
+        qpos: Position and orientation of the reference root, (N, substeps, 7).
+        qvel: Its velocity, (N, substeps, 6).
+    """
+
+    qpos: NDArray[np.float64]
+    qvel: NDArray[np.float64]
 
 
 class CpuEngine:
@@ -46,11 +62,20 @@ class CpuEngine:
         num_envs: N.
         substeps: Physics steps in one control step.
         threads: Threads that step; 1 steps in the caller's.
+        reflex_delay: Conduction delay of the reflex arc, physics steps.
+        support: Natural frequency of a critically damped spring on the root, rad/s; 0 for none.
     """
 
-    def __init__(self, body: Body, num_envs: int, substeps: int, threads: int) -> None:
+    def __init__(
+        self, body: Body, num_envs: int, substeps: int, threads: int, *, reflex_delay: int = 0, support: float = 0.0
+    ) -> None:
         self.body, self.num_envs, self.substeps = body, num_envs, substeps
+        inertia = np.repeat([body.mass, body.mass * RADIUS_OF_GYRATION**2], 3)
+        self._support_stiffness, self._support_damping = inertia * support**2, 2 * inertia * support
         self.model = model = body.model
+        if support:
+            self.model = model = copy.copy(body.model)
+            model.dof_damping[:ROOT_DOF] = self._support_damping  # implicit, hence stable
         self.data = [mujoco.MjData(model) for _ in range(num_envs)]
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
         self._threads = threads
@@ -62,6 +87,8 @@ class CpuEngine:
         self._muscles = Muscles(*(np.zeros((num_envs, muscles)) for _ in Muscles._fields))
         self._elapsed = np.zeros(num_envs)
         self._diverged = np.zeros(num_envs, dtype=np.bool_)
+        self._afferent = np.zeros((num_envs, reflex_delay, 2, muscles))
+        self._oldest = np.zeros(num_envs, dtype=np.int64)
 
     def reset(
         self,
@@ -84,7 +111,12 @@ class CpuEngine:
         for env in envs:
             self._restore(env)
 
-    def step(self, command: NDArray[np.float64] | ReflexCommand, active: NDArray[np.bool_]) -> None:
+    def step(
+        self,
+        command: NDArray[np.float64] | ReflexCommand,
+        active: NDArray[np.bool_],
+        support: RootSupport | None = None,
+    ) -> None:
         """Advance bodies by one control step.
 
         A body whose physics breaks down stays in the state before the step and is flagged.
@@ -92,10 +124,11 @@ class CpuEngine:
         Args:
             command: Excitations held over the step, (N, M), or a reflex law evaluated at every physics step.
             active: Which bodies move, (N,).
+            support: Reference of the spring on the root, if the engine has one.
         """
         waiting = iter(np.flatnonzero(active).tolist())  # shared: a thread takes the next body when it is free
         before = self._qpos.copy(), self._qvel.copy(), self._muscles.activation.copy()
-        advance = self._reflex(command) if isinstance(command, ReflexCommand) else self._hold(command)
+        advance = self._reflex(command, support) if isinstance(command, ReflexCommand) else self._hold(command, support)
 
         def work(_: int = 0) -> None:
             for env in waiting:
@@ -124,9 +157,9 @@ class CpuEngine:
         pose = pose._replace(root_linear_velocity=pose.root_linear_velocity.copy())
         return BodyState(pose, Muscles(*(values.copy() for values in self._muscles)), self._diverged.copy())
 
-    def coordinates(self, env: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """``qpos`` (nq,) and muscle activation (M,) of one body, for drawing it."""
-        return self._qpos[env].copy(), self._muscles.activation[env].copy()
+    def coordinates(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Copies of ``qpos`` (N, nq), ``qvel`` (N, nv) and muscle activations (N, M) of all bodies."""
+        return self._qpos.copy(), self._qvel.copy(), self._muscles.activation.copy()
 
     def get_state(self) -> dict[str, NDArray[np.float64]]:
         """Everything that decides the future, for an exact restart."""
@@ -134,7 +167,12 @@ class CpuEngine:
         states = np.zeros((self.num_envs, size))
         for data, state in zip(self.data, states, strict=True):
             mujoco.mj_getState(self.model, data, state, STATE)
-        return {"physics": states, "muscle_force": self._muscles.force.copy()}
+        return {
+            "physics": states,
+            "muscle_force": self._muscles.force.copy(),
+            "afferent": self._afferent.copy(),
+            "oldest_afferent": self._oldest.copy(),
+        }
 
     def set_state(self, state: dict[str, NDArray[np.float64]]) -> None:
         """Continue from what :meth:`get_state` returned."""
@@ -143,6 +181,7 @@ class CpuEngine:
             mujoco.mj_step1(self.model, data)
             self._copy(env, data)
         self._muscles.force[:] = state["muscle_force"]
+        self._afferent[:], self._oldest[:] = state["afferent"], state["oldest_afferent"]
 
     def close(self) -> None:
         """Stop the threads."""
@@ -150,11 +189,19 @@ class CpuEngine:
             self._pool.shutdown()
             self._pool = None
 
-    def _hold(self, excitation: NDArray[np.float64]) -> Callable[[int, mujoco.MjData], None]:
-        model, remaining = self.model, self.substeps - 1
+    def _hold(
+        self, excitation: NDArray[np.float64], support: RootSupport | None
+    ) -> Callable[[int, mujoco.MjData], None]:
+        model, substeps, remaining = self.model, self.substeps, self.substeps - 1
 
         def advance(env: int, data: mujoco.MjData) -> None:
             data.ctrl[:] = excitation[env]
+            if support is not None:
+                for substep in range(substeps):
+                    self._pull(data, support.qpos[env, substep], support.qvel[env, substep])
+                    mujoco.mj_step2(model, data)
+                    mujoco.mj_step1(model, data)
+                return
             mujoco.mj_step2(model, data)
             if remaining:
                 mujoco.mj_step(model, data, remaining)
@@ -162,25 +209,43 @@ class CpuEngine:
 
         return advance
 
-    def _reflex(self, command: ReflexCommand) -> Callable[[int, mujoco.MjData], None]:
+    def _reflex(self, command: ReflexCommand, support: RootSupport | None) -> Callable[[int, mujoco.MjData], None]:
         model, substeps = self.model, self.substeps
         length_gain, velocity_gain = command.length_gain, command.velocity_gain
         multiply, add = np.multiply, np.add
         step1, step2 = mujoco.mj_step1, mujoco.mj_step2
+        delay = self._afferent.shape[1]
 
         def advance(env: int, data: mujoco.MjData) -> None:
             bias = command.bias[env]
             length, velocity, excitation = data.actuator_length, data.actuator_velocity, data.ctrl
             stretch, rate = np.empty_like(bias), np.empty_like(bias)
-            for _ in range(substeps):
-                multiply(length_gain, length, out=stretch)
-                multiply(velocity_gain, velocity, out=rate)
+            for substep in range(substeps):
+                if delay:
+                    past = self._afferent[env, (self._oldest[env] + substep) % delay]
+                    multiply(length_gain, past[0], out=stretch)
+                    multiply(velocity_gain, past[1], out=rate)
+                    past[0], past[1] = length, velocity
+                else:
+                    multiply(length_gain, length, out=stretch)
+                    multiply(velocity_gain, velocity, out=rate)
                 stretch += rate
                 add(stretch, bias, out=excitation)
+                if support is not None:
+                    self._pull(data, support.qpos[env, substep], support.qvel[env, substep])
                 step2(model, data)
                 step1(model, data)
+            if delay:
+                self._oldest[env] = (self._oldest[env] + substeps) % delay
 
         return advance
+
+    def _pull(self, data: mujoco.MjData, qpos: NDArray[np.float64], qvel: NDArray[np.float64]) -> None:
+        """Apply the spring on the root; the model's damping of the root has the rest of it."""
+        rotation = np.zeros(3)
+        mujoco.mju_subQuat(rotation, qpos[3:], data.qpos[3:7])
+        offset = np.concatenate([qpos[:3] - data.qpos[:3], rotation])
+        data.qfrc_applied[:ROOT_DOF] = self._support_stiffness * offset + self._support_damping * qvel
 
     def _restore(self, env: int) -> None:
         data = self.data[env]
@@ -189,6 +254,10 @@ class CpuEngine:
         data.act[:] = self._muscles.activation[env]
         mujoco.mj_forward(self.model, data)
         self._copy(env, data)
+        age = self.model.opt.timestep * np.arange(self._afferent.shape[1], 0, -1)[:, None]
+        self._afferent[env, :, 0] = data.actuator_length - age * data.actuator_velocity
+        self._afferent[env, :, 1] = data.actuator_velocity
+        self._oldest[env] = 0
 
     def _copy(self, env: int, data: mujoco.MjData) -> None:
         self._qpos[env], self._qvel[env] = data.qpos, data.qvel
