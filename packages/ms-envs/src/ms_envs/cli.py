@@ -53,6 +53,24 @@ def gallery(output: Path = Path("docs/motions"), body: tuple[str, ...] = ()) -> 
     write_banner(output / "banner.png")
 
 
+@app.command
+def inverse(
+    motions: Annotated[tuple[str, ...], tyro.conf.Positional] = (),
+    body: tuple[str, ...] = (),
+    output: Path | None = None,
+) -> None:
+    """Find the muscle activations that would produce motions, and print how well they explain them.
+
+    Args:
+        motions: Ids or names of motions, or paths of .npz clips; all motions by default.
+        body: Names of bodies; all by default.
+        output: Folder for the table, a figure of every clip, and OpenSim files.
+    """
+    from ms_envs.inverse.command import inverse_command
+
+    inverse_command(motions, body, output)
+
+
 def main() -> None:
     """Run the command; mistakes of the user end in one line, not a traceback."""
     try:
