@@ -71,5 +71,25 @@ def emg(bodies: tuple[str, ...] = ("ms-human-700", "myo-fullbody", "myo-legs")) 
     run(bodies)
 
 
+@app.command(name="training-free")
+def training_free(
+    bodies: tuple[str, ...] = ("myo-fullbody",),
+    motions: tuple[str, ...] = (),
+    phases: int = 6,
+    threads: int = 2,
+) -> None:
+    """Stretch reflex and computed muscle control on every motion, on their own and with the root supported.
+
+    Args:
+        bodies: Bodies to control.
+        motions: Motions to follow; all that each body can do by default.
+        phases: Evenly spaced start phases.
+        threads: Threads that step physics.
+    """
+    from benchmarks.training_free import run
+
+    run(bodies, motions, phases, threads)
+
+
 if __name__ == "__main__":
     app.cli(prog="python -m benchmarks")

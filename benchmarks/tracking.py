@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,12 +72,19 @@ def _command_lines(runs: Sequence[Path]) -> str:
     lines = []
     for path in runs:
         config = TrainingConfig.load(path)
-        arguments = " ".join(f"--{key} {value}" for key, value in config.env_kwargs.items())
+        arguments = _arguments(config.env_kwargs)
         lines.append(
             f"ms-agents train {config.id} {arguments} --aggregator {config.aggregator} --seed {config.seed} "
             f"--steps {_last_step(path)} --run-dir {path.name}{_changes(config.hyperparameters)}"
         )
     return "\n".join(["```bash", *lines, "```"])
+
+
+def _arguments(env_kwargs: Mapping[str, Any]) -> str:
+    """Arguments of the environment as the command line takes them."""
+    named = [f"--{name} {env_kwargs[name]}" for name in ("body", "control") if name in env_kwargs]
+    further = [f"{name} {json.dumps(value)}" for name, value in env_kwargs.items() if name not in ("body", "control")]
+    return " ".join(named + (["--env", *further] if further else []))
 
 
 def _changes(hyperparameters: Hyperparameters) -> str:
