@@ -86,7 +86,8 @@ class ThreadedEnv:
     """The vector environment of this package."""
 
     def __init__(self, env: TrackingVectorEnv, threads: int) -> None:
-        self.name, self.num_envs, self._env = f"ms_envs vector env, {threads} threads", env.num_envs, env
+        self.name = f"ms_envs vector env, {env.options.control} control, {threads} threads"
+        self.num_envs, self._env = env.num_envs, env
 
     def reset(self) -> None:
         """Put the bodies on the motion."""
@@ -186,10 +187,16 @@ def measure(body: str, motion: str, num_envs: int, threads: int, steps: int, rep
     def make() -> gymnasium.Env[Any, Any]:
         return gymnasium.make(f"ms_envs:{name}", body=body, disable_env_checker=True, **ENDLESS)
 
-    env: Any = gymnasium.make_vec(name, num_envs=num_envs, body=body, threads=threads, **ENDLESS)
+    def make_vec(control: str) -> Any:
+        return gymnasium.make_vec(
+            f"ms_envs:{name}", num_envs=num_envs, body=body, threads=threads, control=control, **ENDLESS
+        )
+
+    env = make_vec("excitation")
     contestants: list[Contestant] = [
         BareMujoco(env, threads),
         ThreadedEnv(env, threads),
+        ThreadedEnv(make_vec("reflex"), threads),
         GymnasiumProcesses(make, threads),
         StableBaselinesProcesses(make, threads),
     ]

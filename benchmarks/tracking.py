@@ -74,8 +74,8 @@ def _command_lines(runs: Sequence[Path]) -> str:
         config = TrainingConfig.load(path)
         arguments = _arguments(config.env_kwargs)
         lines.append(
-            f"ms-agents train {config.id} {arguments} --aggregator {config.aggregator} --seed {config.seed} "
-            f"--steps {_last_step(path)} --run-dir {path.name}{_changes(config.hyperparameters)}"
+            f"ms-agents train {config.id} {arguments} --aggregator {config.aggregator} --explorer {config.explorer} "
+            f"--seed {config.seed} --steps {_last_step(path)} --run-dir {path.name}{_changes(config.hyperparameters)}"
         )
     return "\n".join(["```bash", *lines, "```"])
 
@@ -89,12 +89,17 @@ def _arguments(env_kwargs: Mapping[str, Any]) -> str:
 
 def _changes(hyperparameters: Hyperparameters) -> str:
     """Constants that differ from the preset, as the command line takes them."""
-    preset, used = Hyperparameters().to_dict(), hyperparameters.to_dict()
-    inner, inner_used = preset.pop("discriminator"), used.pop("discriminator")
-    preset |= {f"discriminator.{name}": value for name, value in inner.items()}
-    used |= {f"discriminator.{name}": value for name, value in inner_used.items()}
+    preset, used = (_flat(h.to_dict()) for h in (Hyperparameters(), hyperparameters))
     changed = [f"{name} {value}" for name, value in used.items() if value != preset[name]]
     return f" --set {' '.join(changed)}" if changed else ""
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested values under dotted names."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= {f"{name}.{k}": v for k, v in value.items()} if isinstance(value, Mapping) else {name: value}
+    return flat
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ms_agents import AggregatedPPO
 from ms_agents.hyperparameters import Hyperparameters
-from ms_agents.ppo.policy import ObservationNormalizer, TrackingPolicy
+from ms_agents.observation_normalizer import ObservationNormalizer
+from ms_agents.ppo.policy import TrackingPolicy
 from ms_agents.ppo.rollout import Rollout
 from ms_agents.ppo.vector import GymnasiumVecEnv
 from stable_baselines3.common.callbacks import BaseCallback

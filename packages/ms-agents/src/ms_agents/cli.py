@@ -34,6 +34,8 @@ class Train:
     """Of everything."""
     aggregator: Literal["adversarial", "hand-tuned"] = "adversarial"
     """Where the reward comes from."""
+    explorer: Literal["gaussian", "gsde", "flow"] = "gaussian"
+    """How base samples become actions: as they are, by state-dependent noise, along the critic's gradient."""
     preset: Literal["cpu", "gpu"] = "cpu"
     """Constants of the learner."""
     set: tuple[tuple[str, str], ...] = ()
@@ -66,6 +68,7 @@ class Train:
             threads=self.threads,
             seed=self.seed,
             aggregator=self.aggregator,
+            explorer=self.explorer,
             hyperparameters=Hyperparameters.preset(self.preset)
             .changed({name: _value(text) for name, text in self.set})
             .with_environments(self.envs),
@@ -80,7 +83,7 @@ class Evaluate:
     """Score policies under the tracking protocol: a trained one beside the untrained, or some that need no training."""
 
     run: Annotated[str, tyro.conf.Positional]
-    """Run directory; with --policy the id of an environment, such as MSEmu/Walk-v0."""
+    """Run directory or exported folder; with --policy the id of an environment, such as MSEmu/Walk-v0."""
     policy: tuple[Literal["untrained", "reflex", "inverse"], ...] = ()
     """Policies that need no training: the control at rest, the stretch reflex, computed muscle control."""
     body: str | None = None
@@ -129,7 +132,7 @@ class Play:
     """Film a trained policy, or show it in a window."""
 
     run: Annotated[Path, tyro.conf.Positional]
-    """Run directory."""
+    """Run directory or exported folder."""
     checkpoint: Path | None = None
     """Checkpoint to play; by default the best of the run."""
     video: Path = Path("play.mp4")
@@ -154,12 +157,30 @@ class Play:
             sys.stdout.write(f"{path}\n")
 
 
+@dataclass
+class Export:
+    """Write the best policy of a run as plain files, with a manifest of what it was made for."""
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """Run directory."""
+    output: Path
+    """Folder to write."""
+    format: tuple[Literal["safetensors", "onnx"], ...] = ("safetensors",)
+    """safetensors, which evaluate and play read too, and onnx, for other programs."""
+
+    def __call__(self) -> None:
+        """Export."""
+        from ms_agents.export import export_run
+
+        sys.stdout.write(f"{export_run(self.run, self.output, self.format)}\n")
+
+
 def main() -> None:
     """Entry point; errors of use become one line and exit status 2."""
     from gymnasium.error import Error as GymnasiumError
 
     command: Any = tyro.extras.subcommand_cli_from_dict(
-        {"train": Train, "evaluate": Evaluate, "play": Play}, prog="ms-agents", description=__doc__
+        {"train": Train, "evaluate": Evaluate, "play": Play, "export": Export}, prog="ms-agents", description=__doc__
     )
     try:
         command()

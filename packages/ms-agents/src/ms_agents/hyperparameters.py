@@ -38,6 +38,44 @@ class DiscriminatorHyperparameters:
 
 
 @dataclass(frozen=True)
+class StateDependentHyperparameters:
+    """Constants of state-dependent exploration (gSDE).
+
+    Attributes:
+        features: Random features that the noise is a linear function of.
+        interval: Steps after which that function is drawn anew.
+    """
+
+    features: int = 64
+    interval: int = 8
+
+
+@dataclass(frozen=True)
+class FlowHyperparameters:
+    """Constants of value-guided flow exploration (Qflex, Wei, Zuo & Sui 2026).
+
+    Attributes:
+        hidden: Widths of the hidden layers of critics and velocity field.
+        learning_rate: Of Adam.
+        epochs: Passes over a rollout, of the critics and of the velocity field.
+        minibatch: Frames per gradient step.
+        ascent_steps: Steps along the critic's gradient.
+        step_size: Length of one per unit of gradient, η.
+        reach: Bound on the whole way, in standard deviations of the base policy per action.
+        steps: Euler steps of the transport.
+    """
+
+    hidden: tuple[int, ...] = (256, 256)
+    learning_rate: float = 3e-4
+    epochs: int = 4
+    minibatch: int = 512
+    ascent_steps: int = 20
+    step_size: float = 0.01
+    reach: float = 1.0
+    steps: int = 4
+
+
+@dataclass(frozen=True)
 class Hyperparameters:
     """Constants of :class:`ms_agents.AggregatedPPO`; the defaults suit tens of environments on a CPU.
 
@@ -62,6 +100,8 @@ class Hyperparameters:
         output_scale: Factor on the initial weights of the actor's last layer.
         observation_clip: Bound on normalised observations.
         discriminator: Constants of the adversarial aggregator.
+        gsde: Constants of the state-dependent explorer.
+        flow: Constants of the flow explorer.
     """
 
     environments: int = 32
@@ -84,6 +124,8 @@ class Hyperparameters:
     output_scale: float = 0.05
     observation_clip: float = 10.0
     discriminator: DiscriminatorHyperparameters = field(default_factory=DiscriminatorHyperparameters)
+    gsde: StateDependentHyperparameters = field(default_factory=StateDependentHyperparameters)
+    flow: FlowHyperparameters = field(default_factory=FlowHyperparameters)
 
     def __post_init__(self) -> None:
         if self.activation not in ACTIVATIONS:
@@ -122,28 +164,38 @@ class Hyperparameters:
         Raises:
             ValueError: If a name is unknown.
         """
-        nested = _checked(DiscriminatorHyperparameters, values.get("discriminator", {}))
-        plain = _checked(cls, {name: value for name, value in values.items() if name != "discriminator"})
-        return cls(**plain, discriminator=DiscriminatorHyperparameters(**nested))
+        nested = {name: kind(**_checked(kind, values.get(name, {}))) for name, kind in NESTED.items()}
+        plain = _checked(cls, {name: value for name, value in values.items() if name not in NESTED})
+        return cls(**plain, **nested)
 
     def changed(self, changes: Mapping[str, Any]) -> Hyperparameters:
         """The same constants but for some.
 
         Args:
-            changes: Name to value; those of the discriminator as ``discriminator.<name>``.
+            changes: Name to value; those of a part as ``discriminator.<name>``, ``gsde.<name>`` or ``flow.<name>``.
 
         Raises:
             ValueError: If a name is unknown.
         """
         values = self.to_dict()
         for name, value in changes.items():
-            inner = name.removeprefix("discriminator.")
-            (values if inner == name else values["discriminator"])[inner] = value
+            part, _, inner = name.rpartition(".")
+            if part and part not in NESTED:
+                raise ValueError(f"unknown part {part!r} of the hyperparameters; choose one of {', '.join(NESTED)}")
+            (values[part] if part else values)[inner] = value
         return Hyperparameters.from_dict(values)
 
     def with_environments(self, environments: int | None) -> Hyperparameters:
         """The same constants for another number of environments; ``None`` keeps it."""
         return self if environments is None else replace(self, environments=environments)
+
+
+NESTED: dict[str, type[Any]] = {
+    "discriminator": DiscriminatorHyperparameters,
+    "gsde": StateDependentHyperparameters,
+    "flow": FlowHyperparameters,
+}
+"""Parts of the hyperparameters that are dataclasses of their own."""
 
 
 def _checked(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:

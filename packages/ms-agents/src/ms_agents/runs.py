@@ -16,9 +16,11 @@ import gymnasium
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from ms_agents.aggregation import AGGREGATORS
+from ms_agents.exploration import EXPLORERS
 from ms_agents.hyperparameters import Hyperparameters
 
 if TYPE_CHECKING:
+    from ms_agents.exported_policy import ExportedPolicy
     from ms_agents.ppo.algorithm import AggregatedPPO
 
 LAST = "checkpoints/last.pt"
@@ -41,6 +43,7 @@ class TrainingConfig:
         threads: Threads that step physics; by default one per core.
         seed: Of everything.
         aggregator: ``"adversarial"`` or ``"hand-tuned"``.
+        explorer: ``"gaussian"``, ``"gsde"`` or ``"flow"``.
         hyperparameters: Constants of the learner.
         checkpoint_interval: Iterations between checkpoints.
         evaluation_interval: Steps between short evaluations; 0 for none.
@@ -57,6 +60,7 @@ class TrainingConfig:
     threads: int | None = None
     seed: int = 0
     aggregator: str = "adversarial"
+    explorer: str = "gaussian"
     hyperparameters: Hyperparameters = field(default_factory=Hyperparameters)
     checkpoint_interval: int = 10
     evaluation_interval: int = 100_000
@@ -66,9 +70,9 @@ class TrainingConfig:
     video: bool = True
 
     def __post_init__(self) -> None:
-        if self.aggregator not in AGGREGATORS:
-            choices = ", ".join(map(repr, AGGREGATORS))
-            raise ValueError(f"unknown aggregator {self.aggregator!r}; choose one of {choices}")
+        for name, choices in (("aggregator", AGGREGATORS), ("explorer", EXPLORERS)):
+            if (value := getattr(self, name)) not in choices:
+                raise ValueError(f"unknown {name} {value!r}; choose one of {', '.join(map(repr, choices))}")
         for name in ("steps", "checkpoint_interval"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
@@ -89,7 +93,7 @@ class TrainingConfig:
 
     def save(self, run: Path, identity: Mapping[str, Any]) -> None:
         """Write ``config.json`` into a run directory, with the versions of what it runs on."""
-        content = asdict(self) | {"identity": dict(identity), "versions": _versions()}
+        content = asdict(self) | {"identity": dict(identity), "versions": package_versions()}
         write_text(run / "config.json", json.dumps(content, indent=1, default=str) + "\n")
 
     @classmethod
@@ -132,11 +136,11 @@ def best_checkpoint(run: Path) -> Path:
     raise ValueError(f"{run} has no checkpoint; expected {BEST} or {LAST} in it")
 
 
-def load_run(run: Path, checkpoint: Path | None = None) -> tuple[AggregatedPPO, str, dict[str, Any]]:
+def load_run(run: Path, checkpoint: Path | None = None) -> tuple[AggregatedPPO | ExportedPolicy, str, dict[str, Any]]:
     """A trained policy and what it was trained in.
 
     Args:
-        run: Run directory.
+        run: Run directory, or folder of an exported policy.
         checkpoint: Checkpoint to load; by default the best of the run.
 
     Returns:
@@ -145,9 +149,14 @@ def load_run(run: Path, checkpoint: Path | None = None) -> tuple[AggregatedPPO, 
     Raises:
         ValueError: If the run is damaged, or the environment made now is not the one it was trained in.
     """
+    from ms_agents.exported_policy import MANIFEST, load_exported
     from ms_agents.identity import check_identity, environment_identity
     from ms_agents.ppo.algorithm import AggregatedPPO
 
+    if (run / MANIFEST).is_file():
+        if checkpoint is not None:
+            raise ValueError(f"{run} is an exported policy; it has no other checkpoints")
+        return load_exported(run)
     config = TrainingConfig.load(run)
     model = AggregatedPPO.load(checkpoint or best_checkpoint(run))
     env = replace(config, hyperparameters=config.hyperparameters.with_environments(1)).make_env()
@@ -158,13 +167,19 @@ def load_run(run: Path, checkpoint: Path | None = None) -> tuple[AggregatedPPO, 
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text)
+    temporary.write_bytes(content)
     os.replace(temporary, path)
 
 
-def _versions() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
+    """Versions of what results depend on, by package."""
     versions = {"python": platform.python_version()}
     for package in PACKAGES:
         try:

@@ -62,13 +62,17 @@ def train(
             progress = state["run"]
         else:
             model = AggregatedPPO(
-                env=env, hyperparameters=config.hyperparameters, aggregator=config.aggregator, seed=config.seed
+                env=env,
+                hyperparameters=config.hyperparameters,
+                aggregator=config.aggregator,
+                explorer=config.explorer,
+                seed=config.seed,
             )
             progress = {"elapsed": elapsed, "best": None, "next_evaluation": 0}
             run.mkdir(parents=True, exist_ok=True)
             config.save(run, model.identity)
         model.set_logger(make_logger(run, model.num_timesteps if resume else None))
-        console.print(f"[bold]{run}[/bold]  {config.id}  {config.aggregator}  seed {config.seed}")
+        console.print(f"[bold]{run}[/bold]  {config.id}  {config.aggregator}  {config.explorer}  seed {config.seed}")
         console.print(config.hyperparameters, highlight=False)
         keeper = RunKeeper(config, run, progress, console)
         with keeper, _stop_on_interrupt(keeper):

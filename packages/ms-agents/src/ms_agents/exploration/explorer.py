@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
@@ -11,11 +12,25 @@ if TYPE_CHECKING:
 
 
 class Explorer(Protocol):
-    """Carries base samples to actions by a map that is fixed during one iteration.
+    """Draws the noise of base samples and carries them to actions by a map that is fixed during one iteration.
 
     Because the map is frozen while a rollout is collected and learnt from, its Jacobian cancels in the importance
-    ratio: the ratio of base likelihoods is exact, and only the base sample needs to be remembered.
+    ratio: the ratio of base likelihoods is exact, and only the base sample needs to be remembered. For the same reason
+    every component of the noise must be standard normal given the observation, and independent of the others.
     """
+
+    def noise(self, observation: Tensor, actions: int, generator: torch.Generator) -> Tensor:
+        """Noise of base samples in their standard deviations, for the next step of N environments.
+
+        Args:
+            observation: Raw observations, (N, D).
+            actions: Width of an action, A.
+            generator: Source of randomness.
+
+        Returns:
+            Standard normal for each environment and component, possibly correlated over time, (N, A).
+        """
+        ...
 
     def transport(self, observation: Tensor, base: Tensor) -> Tensor:
         """Deterministic image of base actions.
@@ -43,7 +58,11 @@ class Explorer(Protocol):
 
 
 class GaussianExplorer:
-    """The executed action is the base sample itself."""
+    """Fresh noise in every step; the executed action is the base sample itself."""
+
+    def noise(self, observation: Tensor, actions: int, generator: torch.Generator) -> Tensor:
+        """Independent of everything, (N, A)."""
+        return torch.randn(len(observation), actions, generator=generator, device=generator.device)
 
     def transport(self, observation: Tensor, base: Tensor) -> Tensor:
         """The base actions."""

@@ -17,7 +17,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from ms_agents.aggregation import Aggregator, make_aggregator
-from ms_agents.exploration import Explorer, GaussianExplorer
+from ms_agents.exploration import Explorer, make_explorer
 from ms_agents.hyperparameters import Hyperparameters
 from ms_agents.identity import environment_identity
 from ms_agents.ppo.persistence import PersistentPPO
@@ -40,7 +40,8 @@ class AggregatedPPO(PersistentPPO):
         hyperparameters: Constants; those of the ``cpu`` preset by default.
         aggregator: ``"adversarial"``, ``"hand-tuned"``, or an object with the protocol of
             :class:`~ms_agents.aggregation.Aggregator`.
-        explorer: What carries base samples to actions; the identity by default.
+        explorer: ``"gaussian"``, ``"gsde"``, ``"flow"``, or an object with the protocol of
+            :class:`~ms_agents.exploration.Explorer`.
         stats_window_size: Episodes that the logged means are taken over.
         tensorboard_log: Folder of TensorBoard logs.
         verbose: 0 for silence, 1 for the log, 2 for more.
@@ -65,7 +66,7 @@ class AggregatedPPO(PersistentPPO):
         env: VectorEnv[Any, Any, Any] | VecEnv | gymnasium.Env[Any, Any] | str | None = None,
         hyperparameters: Hyperparameters | None = None,
         aggregator: str | Aggregator = "adversarial",
-        explorer: Explorer | None = None,
+        explorer: str | Explorer = "gaussian",
         stats_window_size: int = 100,
         tensorboard_log: str | None = None,
         verbose: int = 0,
@@ -75,7 +76,7 @@ class AggregatedPPO(PersistentPPO):
     ) -> None:
         self.hyperparameters = hp = hyperparameters or Hyperparameters()
         self.aggregator_choice = aggregator
-        self.explorer: Explorer = explorer or GaussianExplorer()
+        self.explorer_choice = explorer
         self.learning_rate_now = hp.learning_rate
         self.error_size = 0
         self.identity: dict[str, Any] = {}
@@ -118,6 +119,14 @@ class AggregatedPPO(PersistentPPO):
         super()._setup_model()
         seed = int(torch.initial_seed() % 2**31) if self.seed is None else self.seed
         self.generator = torch.Generator(self.device).manual_seed(seed)
+        exploration = self.explorer_choice
+        self.explorer: Explorer = (
+            make_explorer(
+                exploration, self.observation_space, self.action_space, self.hyperparameters, seed + 2, self.device
+            )
+            if isinstance(exploration, str)
+            else exploration
+        )
         self.policy.explorer = self.explorer
         choice = self.aggregator_choice
         self.aggregator: Aggregator = (
@@ -153,7 +162,7 @@ class AggregatedPPO(PersistentPPO):
         for step in range(n_rollout_steps):
             with torch.no_grad():
                 mean, value = policy.mean(observation), policy.predict_values(observation)
-                noise = torch.randn(mean.shape, generator=self.generator, device=self.device)
+                noise = self.explorer.noise(observation, mean.shape[-1], self.generator)
                 base = mean + policy.std * noise
                 action, share = policy.execute(observation, base)
                 clipped += share

@@ -28,12 +28,12 @@ class PersistentPPO(PPO):
 
     def policy_state_dict(self) -> dict[str, Any]:
         """What acting needs: the policy, and what it was made for and with."""
-        choice = self.aggregator_choice
+        choices = {"aggregator": self.aggregator_choice, "explorer": self.explorer_choice}
         return {
             "hyperparameters": self.hyperparameters.to_dict(),
             "identity": self.identity,
             "spaces": {name: _packed(getattr(self, f"{name}_space")) for name in ("observation", "action")},
-            "aggregator_choice": choice if isinstance(choice, str) else type(choice).__name__,
+            **{f"{part}_choice": c if isinstance(c, str) else type(c).__name__ for part, c in choices.items()},
             "error_size": self.error_size,
             "seed": self.seed,
             "num_timesteps": self.num_timesteps,
@@ -124,6 +124,7 @@ class PersistentPPO(PPO):
     ) -> Self:
         """Build a model from :meth:`state_dict`; see :meth:`load`."""
         options = {"aggregator": state["aggregator_choice"], "seed": state["seed"]} | kwargs
+        options.setdefault("explorer", state.get("explorer_choice", "gaussian"))
         hyperparameters = Hyperparameters.from_dict(state["hyperparameters"])
         model = cls(env=env, hyperparameters=hyperparameters, device=device, _init_setup_model=False, **options)
         observation_space, action_space = (_unpacked(state["spaces"][name]) for name in ("observation", "action"))

@@ -1,4 +1,4 @@
-"""The base policy, its critic, and the normaliser of what both see."""
+"""The base policy and its critic."""
 
 from __future__ import annotations
 
@@ -14,43 +14,7 @@ from torch import Tensor, nn
 from ms_agents.exploration import Explorer, GaussianExplorer
 from ms_agents.hyperparameters import Hyperparameters
 from ms_agents.networks import multilayer_perceptron
-
-
-class ObservationNormalizer(nn.Module):
-    """Running mean and variance of observations, saved with the policy that uses them.
-
-    Args:
-        size: Width of an observation.
-        clip: Bound on normalised values.
-    """
-
-    mean: Tensor
-    variance: Tensor
-    count: Tensor
-
-    def __init__(self, size: int, clip: float) -> None:
-        super().__init__()
-        self.clip = clip
-        self.register_buffer("mean", torch.zeros(size, dtype=torch.float64))
-        self.register_buffer("variance", torch.ones(size, dtype=torch.float64))
-        self.register_buffer("count", torch.zeros((), dtype=torch.float64))
-
-    def forward(self, observation: Tensor) -> Tensor:
-        """Centred and scaled observations, (..., D)."""
-        scale = (self.variance + 1e-6).rsqrt().float()
-        return ((observation - self.mean.float()) * scale).clamp(-self.clip, self.clip)
-
-    @torch.no_grad()
-    def update(self, observation: Tensor) -> None:
-        """Merge a batch (B, D) into the statistics (Chan et al. 1983)."""
-        batch = observation.double()
-        mean, variance, count = batch.mean(0), batch.var(0, correction=0), len(batch)
-        total = self.count + count
-        difference = mean - self.mean
-        spread = self.variance * self.count + variance * count + difference**2 * self.count * count / total
-        self.mean += difference * count / total
-        self.variance.copy_(spread / total)
-        self.count.copy_(total)
+from ms_agents.observation_normalizer import ObservationNormalizer
 
 
 class TrackingPolicy(BasePolicy):
