@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ms_agents.evaluation import evaluate
+    from ms_agents.export import export_policy
+    from ms_agents.exported_policy import load_policy
     from ms_agents.ppo.algorithm import AggregatedPPO
     from ms_agents.report import TrackingReport
 
-__all__ = ["AggregatedPPO", "TrackingReport", "evaluate"]
+__all__ = ["AggregatedPPO", "TrackingReport", "evaluate", "export_policy", "load_policy"]
 
 _HOME = {
     "AggregatedPPO": "ms_agents.ppo.algorithm",
     "TrackingReport": "ms_agents.report",
     "evaluate": "ms_agents.evaluation",
+    "export_policy": "ms_agents.export",
+    "load_policy": "ms_agents.exported_policy",
 }
 
 
