@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from ms_agents import AggregatedPPO, evaluate, export_policy, load_policy
 from ms_agents.cli import main
-from ms_agents.exploration import GaussianExplorer
 from ms_agents.exported_policy import sha256
 from ms_agents.hyperparameters import Hyperparameters
 from ms_agents.runs import BEST, TrainingConfig, load_run
@@ -57,6 +56,12 @@ def test_every_format_acts_as_the_model_does(make_model, tmp_path, activation):
     for batch in (1, 50):
         (action,) = session.run(["action"], {"observation": OBSERVATIONS[:batch]})
         assert np.allclose(action, expected[:batch], atol=1e-5)
+
+
+def test_state_dependent_noise_leaves_the_deterministic_action_alone(make_model, tmp_path):
+    model = make_model(explorer="gsde")
+    policy = load_policy(export_policy(model, tmp_path, ID))
+    assert np.array_equal(policy.predict(OBSERVATIONS)[0], model.predict(OBSERVATIONS, deterministic=True)[0])
 
 
 def test_the_manifest_says_what_the_policy_was_made_for(make_model, tmp_path):
@@ -159,11 +164,8 @@ def test_another_export_replaces_the_first(make_model, tmp_path):
 
 
 def test_what_cannot_be_exported_is_refused_by_name(make_model, tmp_path):
-    class WanderingExplorer(GaussianExplorer):
-        pass
-
-    with pytest.raises(ValueError, match="'WanderingExplorer' has no export"):
-        export_policy(make_model(explorer=WanderingExplorer()), tmp_path, ID)
+    with pytest.raises(ValueError, match="'FlowExplorer' has no export"):
+        export_policy(make_model(explorer="flow"), tmp_path, ID)
     with pytest.raises(ValueError, match="'pickle'.*'safetensors', 'onnx'"):
         export_policy(make_model(), tmp_path, ID, formats=("pickle",))
     with pytest.raises(ValueError, match="body_hash 'mass-1.0', not 'mass-2.0'"):
