@@ -16,6 +16,7 @@ EPISODE_OPTIONS = (
     "key_body_termination",
     "reset_distribution",
     "reset_noise",
+    "root_support",
     "reward_terms",
     "clip",
 )
