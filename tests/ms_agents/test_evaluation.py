@@ -81,7 +81,7 @@ def test_an_unknown_policy_is_refused():
 
 
 def test_a_policy_that_needs_another_control_is_refused():
-    with pytest.raises(ValueError, match="'reflex' needs control='reflex', got 'posture'"):
+    with pytest.raises(ValueError, match="needs control='reflex', got 'posture'"):
         evaluate("reflex", "ms_envs:MSEmu/Walk-v0", control="posture")
 
 

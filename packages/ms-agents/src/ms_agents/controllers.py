@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -76,18 +76,31 @@ class Controller:
     Attributes:
         make: Builds it for a vector environment.
         control: The control it needs; ``None`` takes any.
+        env_kwargs: Further arguments of its environment where none are given.
     """
 
     make: Callable[[VectorEnv[Any, Any, Any]], Policy]
     control: str | None = None
+    env_kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    def arguments(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Arguments of its environment, those given among them.
+
+        Raises:
+            ValueError: If another control is asked for.
+        """
+        wanted = {} if self.control is None else {"control": self.control}
+        if wanted and given.get("control", self.control) != self.control:
+            raise ValueError(f"this policy needs control={self.control!r}, got {given['control']!r}")
+        return {**self.env_kwargs, **given, **wanted}
 
 
 CONTROLLERS = {
     "untrained": Controller(RestingPolicy),
-    "reflex": Controller(RestingPolicy, control="reflex"),
-    "inverse": Controller(InversePolicy, control="excitation"),
+    "reflex": Controller(RestingPolicy, "reflex", {"reflex": {"stiffness": 20.0, "damping": 0.7}}),
+    "inverse": Controller(InversePolicy, "excitation"),
 }
-"""Policies that need no training, by name."""
+"""Policies that need no training, by name. The reflex is stiffer alone than under a policy that has to move it."""
 
 
 def controller(name: str) -> Controller:

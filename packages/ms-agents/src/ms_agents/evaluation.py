@@ -41,7 +41,7 @@ def evaluate(
 
     Args:
         policy: A policy, or the name of one that needs no training: ``"untrained"`` takes the resting action,
-            ``"reflex"`` does so with reflex control, ``"inverse"`` is computed muscle control.
+            ``"reflex"`` does so with stiff reflex control, ``"inverse"`` is computed muscle control.
         env: Id of an environment, or a vector environment with one episode per environment, which then has to be made
             with the limits of the protocol and is left open.
         episodes: Number of episodes, if an id is given.
@@ -61,10 +61,8 @@ def evaluate(
     if isinstance(env, str):
         if episodes < 1:
             raise ValueError(f"episodes must be at least 1, got {episodes}")
-        if isinstance(policy, str) and (control := controller(policy).control) is not None:
-            if env_kwargs.get("control", control) != control:
-                raise ValueError(f"policy {policy!r} needs control={control!r}, got {env_kwargs['control']!r}")
-            env_kwargs["control"] = control
+        if isinstance(policy, str):
+            env_kwargs = controller(policy).arguments(env_kwargs)
         count = episodes if phases is None else len(phases)
         made = make_evaluation_env(env, episodes=count, horizon=horizon, **env_kwargs)
         try:
