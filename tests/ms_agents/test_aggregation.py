@@ -134,3 +134,17 @@ def test_unusable_choices_are_refused_by_name():
         make_aggregator("gan", 3, SMALL, 0, torch.device("cpu"))
     with pytest.raises(ValueError, match="tracking_error"):
         make_aggregator("adversarial", 0, SMALL, 0, torch.device("cpu"))
+
+
+def test_attention_goes_to_the_part_of_the_error_that_gives_the_policy_away():
+    torch.manual_seed(0)
+    blocks = {"steady": slice(0, 3), "erring": slice(3, 5)}
+    aggregator = AdversarialAggregator(5, replace(SMALL, updates=60, learning_rate=3e-3), blocks=blocks)
+    generator = torch.Generator().manual_seed(0)
+    errors = torch.randn(256, 5, generator=generator)
+    errors[:, :3] *= 1e-6  # below the floor of the scale: always as good as zero
+    aggregator.normalizer.update(errors)
+    logs = aggregator.update(errors)
+    shares = {name: logs[f"add/attention/{name}"] for name in blocks}
+    assert sum(shares.values()) == pytest.approx(1)
+    assert shares["erring"] > 0.9

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import torch
@@ -70,6 +71,7 @@ class AdversarialAggregator:
         hyperparameters: Constants.
         seed: Of the sampling; the initial weights come from torch's global generator.
         device: Where the networks live.
+        blocks: Part of the error to its place in the vector, for the log.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class AdversarialAggregator:
         hyperparameters: DiscriminatorHyperparameters | None = None,
         seed: int = 0,
         device: torch.device | str = "cpu",
+        blocks: Mapping[str, slice] | None = None,
     ) -> None:
         if size == 0:
             raise ValueError(
@@ -91,6 +94,7 @@ class AdversarialAggregator:
         self.optimizer = torch.optim.Adam(self.discriminator.parameters(), lr=hp.learning_rate)
         self.replay = ErrorReplay(size, hp.replay_capacity, hp.replay_samples, device)
         self.generator = torch.Generator(device).manual_seed(seed)
+        self._blocks = blocks or {}
 
     def reward(self, error: Tensor, env_reward: Tensor) -> Tensor:
         """Discriminator's reward; see :meth:`Discriminator.reward`."""
@@ -115,13 +119,22 @@ class AdversarialAggregator:
             losses.append(loss.detach())
             zeros.append(zero.detach())
             negatives.append(torch.sigmoid(logits[: hp.batch // 2].detach()).mean())
+        attention = self.attention(error)
         self.normalizer.update(error)
-        return {
+        return attention | {
             "add/loss": float(torch.stack(losses).mean()),
             "add/D(0)": float(torch.sigmoid(torch.stack(zeros)).mean()),
             "add/D(delta)": float(torch.stack(negatives).mean()),
             "add/replay": float(len(self.replay)),
         }
+
+    def attention(self, error: Tensor) -> dict[str, float]:
+        """Share of each block in what raw errors (B, E) take from the logit, as ``add/attention/<block>``."""
+        if not self._blocks:
+            return {}
+        taken = self.discriminator.attribution(self.normalizer(error))
+        total = float(taken.sum().clamp(min=1e-12))
+        return {f"add/attention/{name}": float(taken[block].sum()) / total for name, block in self._blocks.items()}
 
     def state_dict(self) -> dict[str, Any]:
         """Networks, optimiser, scale, replay and random state."""
@@ -145,7 +158,12 @@ AGGREGATORS = ("adversarial", "hand-tuned")
 
 
 def make_aggregator(
-    name: str, size: int, hyperparameters: DiscriminatorHyperparameters, seed: int, device: torch.device
+    name: str,
+    size: int,
+    hyperparameters: DiscriminatorHyperparameters,
+    seed: int,
+    device: torch.device,
+    blocks: Mapping[str, slice] | None = None,
 ) -> Aggregator:
     """Build an aggregator.
 
@@ -155,6 +173,7 @@ def make_aggregator(
         hyperparameters: Constants of the adversarial one.
         seed: Of its sampling.
         device: Where it lives.
+        blocks: Part of the error to its place in the vector, for the log.
 
     Returns:
         The aggregator.
@@ -163,7 +182,7 @@ def make_aggregator(
         ValueError: If the name is unknown.
     """
     if name == "adversarial":
-        return AdversarialAggregator(size, hyperparameters, seed, device)
+        return AdversarialAggregator(size, hyperparameters, seed, device, blocks)
     if name == "hand-tuned":
         return HandTunedAggregator()
     raise ValueError(f"unknown aggregator {name!r}; choose one of {', '.join(map(repr, AGGREGATORS))}")

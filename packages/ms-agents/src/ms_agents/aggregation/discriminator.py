@@ -63,6 +63,19 @@ class Discriminator(nn.Module):
         decay = self.output.weight.square().sum()
         return entropy + hp.gradient_penalty * penalty + hp.logit_decay * decay, zero, negative
 
+    def attribution(self, error: Tensor) -> Tensor:
+        """What each component of the error takes from the logit: mean of ``|∂l/∂δ · δ|``.
+
+        Args:
+            error: Normalised errors, (B, E).
+
+        Returns:
+            Gradient times input (Shrikumar et al. 2016), (E,).
+        """
+        samples = error.detach().requires_grad_()
+        gradient = torch.autograd.grad(self(samples).sum(), samples)[0]
+        return (gradient * error).abs().mean(0)
+
 
 class ErrorReplay:
     """Raw tracking errors of earlier policies, so that the discriminator does not forget them.

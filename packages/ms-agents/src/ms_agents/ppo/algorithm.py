@@ -130,7 +130,14 @@ class AggregatedPPO(PersistentPPO):
         self.policy.explorer = self.explorer
         choice = self.aggregator_choice
         self.aggregator: Aggregator = (
-            make_aggregator(choice, self.error_size, self.hyperparameters.discriminator, seed + 1, self.device)
+            make_aggregator(
+                choice,
+                self.error_size,
+                self.hyperparameters.discriminator,
+                seed + 1,
+                self.device,
+                self.env.error_slices if isinstance(self.env, GymnasiumVecEnv) else None,
+            )
             if isinstance(choice, str)
             else choice
         )

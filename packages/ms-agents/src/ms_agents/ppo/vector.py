@@ -22,6 +22,7 @@ class GymnasiumVecEnv(VecEnv):
     except for finished episodes (``terminal_observation``, ``TimeLimit.truncated``, ``episode``).
 
     Attributes:
+        error_slices: Part of the tracking error to its place in the vector.
         tracking_error: Errors of the last step, before any reset; a row is NaN where the physics broke down, (N, E).
         metrics: Metric name to values of the last step, before any reset, (N,).
         truncated: Environments whose episode reached its time limit in the last step, bool, (N,).
@@ -44,8 +45,8 @@ class GymnasiumVecEnv(VecEnv):
                 raise ValueError(f"the {name} space must be a flat Box, got {space}")
         self.env = env
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
-        slices = getattr(env.unwrapped, "error_slices", {})
-        self.error_size = max((part.stop for part in slices.values()), default=0)
+        self.error_slices: dict[str, slice] = getattr(env.unwrapped, "error_slices", {})
+        self.error_size = max((part.stop for part in self.error_slices.values()), default=0)
         self.tracking_error: NDArray[np.float32] = np.zeros((self.num_envs, self.error_size), np.float32)
         self.metrics: dict[str, NDArray[np.float64]] = {}
         self.truncated = np.zeros(self.num_envs, bool)
