@@ -112,10 +112,10 @@ def export_policy(
         raise ValueError(f"the explorer {explorer!r} has no export; those that have are {list(TRANSPORTS)}")
     env = gymnasium.make_vec(env_id, num_envs=1, **env_kwargs)
     try:
+        check_identity(model.identity, env)
         identity, layout = environment_identity(env), observation_layout(env)
     finally:
         env.close()
-    check_identity(model.identity, identity)
     state, hyperparameters, box = model.policy_state_dict(), model.hyperparameters, model.policy.action_space
     network = Network(
         observations=model.policy.observation_space.shape[0],

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from ms_agents.identity import check_identity, environment_identity
+from ms_agents.identity import check_identity
 from ms_agents.networks import multilayer_perceptron
 
 FORMAT_VERSION = 1
@@ -121,7 +121,7 @@ class Manifest:
         Raises:
             ValueError: If it differs; the message says in what.
         """
-        check_identity(self.identity, environment_identity(env))
+        check_identity(self.identity, env)
         layout = observation_layout(env)
         for block in {**self.observation_layout, **layout}:
             own, given = self.observation_layout.get(block), layout.get(block)

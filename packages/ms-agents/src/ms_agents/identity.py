@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, is_dataclass
+from dataclasses import MISSING, asdict, fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -38,22 +38,43 @@ def environment_identity(env: VectorEnv[Any, Any, Any]) -> dict[str, Any]:
         identity["body_hash"] = base.body.hash
     if hasattr(base, "clip"):
         identity["clip_hash"] = _clip_hash(base.clip)
-    options = getattr(base, "options", None)
-    if options is not None and is_dataclass(options) and not isinstance(options, type):
-        identity |= {name: _plain(value) for name, value in asdict(options).items() if name not in EPISODE_OPTIONS}
-    return identity
+    return identity | _options(env)
 
 
-def check_identity(saved: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+def check_identity(saved: Mapping[str, Any], env: VectorEnv[Any, Any, Any]) -> None:
     """Refuse a policy in an environment it was not made for.
+
+    An option that environments did not have when the policy was saved has to be at its default.
+
+    Args:
+        saved: What :func:`environment_identity` said of its own environment.
+        env: The environment.
 
     Raises:
         ValueError: If they differ; the message says in what.
     """
+    given = environment_identity(env)
+    saved = {**_defaults(env), **saved}
     differing = [name for name in {**saved, **given} if saved.get(name) != given.get(name)]
     if differing:
         listed = "; ".join(f"{name} {saved.get(name)!r}, not {given.get(name)!r}" for name in differing)
         raise ValueError(f"the checkpoint was made for another environment: {listed}")
+
+
+def _options(env: VectorEnv[Any, Any, Any]) -> dict[str, Any]:
+    """Options that matter, where the environment keeps them in a dataclass."""
+    options = getattr(env.unwrapped, "options", None)
+    if options is None or not is_dataclass(options) or isinstance(options, type):
+        return {}
+    return {name: _plain(value) for name, value in asdict(options).items() if name not in EPISODE_OPTIONS}
+
+
+def _defaults(env: VectorEnv[Any, Any, Any]) -> dict[str, Any]:
+    """The same options at their defaults, as far as they have any."""
+    options: Any = getattr(env.unwrapped, "options", None)
+    known = _options(env)
+    defaults = {f.name: f.default for f in fields(options) if f.default is not MISSING} if known else {}
+    return {name: _plain(value) for name, value in defaults.items() if name in known}
 
 
 def _clip_hash(clip: Any) -> str:

@@ -150,7 +150,7 @@ def load_run(run: Path, checkpoint: Path | None = None) -> tuple[AggregatedPPO |
         ValueError: If the run is damaged, or the environment made now is not the one it was trained in.
     """
     from ms_agents.exported_policy import MANIFEST, load_exported
-    from ms_agents.identity import check_identity, environment_identity
+    from ms_agents.identity import check_identity
     from ms_agents.ppo.algorithm import AggregatedPPO
 
     if (run / MANIFEST).is_file():
@@ -160,7 +160,7 @@ def load_run(run: Path, checkpoint: Path | None = None) -> tuple[AggregatedPPO |
     config = TrainingConfig.load(run)
     model = AggregatedPPO.load(checkpoint or best_checkpoint(run))
     env = replace(config, hyperparameters=config.hyperparameters.with_environments(1)).make_env()
-    check_identity(model.identity, environment_identity(env))
+    check_identity(model.identity, env)
     env.close()
     return model, config.id, config.all_env_kwargs
 

@@ -20,7 +20,7 @@ from stable_baselines3.common.utils import safe_mean
 from ms_agents.checkpoint import read_checkpoint, write_checkpoint
 from ms_agents.curve import make_logger
 from ms_agents.evaluation import DEFAULT_HORIZON, evaluate, make_evaluation_env
-from ms_agents.identity import check_identity, environment_identity
+from ms_agents.identity import check_identity
 from ms_agents.ppo.algorithm import AggregatedPPO
 from ms_agents.report import TrackingReport, comparison_markdown, comparison_table
 from ms_agents.runs import BEST, LAST, TrainingConfig, new_run_directory, write_text
@@ -95,7 +95,7 @@ def finish(config: TrainingConfig, run: Path, model: AggregatedPPO, console: Con
     horizon = config.env_kwargs.get("horizon")
     env = make_evaluation_env(config.id, episodes=config.final_episodes, **config.all_env_kwargs)
     try:
-        check_identity(best.identity, environment_identity(env))  # clips are files, and may have changed meanwhile
+        check_identity(best.identity, env)  # clips are files, and may have changed meanwhile
         reports = [
             evaluate("untrained", env, seed=config.seed, horizon=horizon),
             evaluate(best, env, seed=config.seed, horizon=horizon, name="trained"),

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ms_agents.checkpoint import read_checkpoint, tensors_from_arrays, write_checkpoint
 from ms_agents.hyperparameters import Hyperparameters
-from ms_agents.identity import check_identity, environment_identity
+from ms_agents.identity import check_identity
 from ms_agents.ppo.vector import GymnasiumVecEnv
 
 
@@ -139,7 +139,7 @@ class PersistentPPO(PPO):
                 if own != given:
                     raise ValueError(f"the checkpoint has {name} space {own}, the environment has {given}")
             if isinstance(model.env, GymnasiumVecEnv):
-                check_identity(state["identity"], environment_identity(model.env.env))
+                check_identity(state["identity"], model.env.env)
         model._setup_model()
         model.load_state_dict(state)
         return model
