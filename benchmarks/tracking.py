@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -83,7 +84,11 @@ def _command_lines(runs: Sequence[Path]) -> str:
 def _arguments(env_kwargs: Mapping[str, Any]) -> str:
     """Arguments of the environment as the command line takes them."""
     named = [f"--{name} {env_kwargs[name]}" for name in ("body", "control") if name in env_kwargs]
-    further = [f"{name} {json.dumps(value)}" for name, value in env_kwargs.items() if name not in ("body", "control")]
+    further = [
+        f"{name} {shlex.quote(json.dumps(value))}"
+        for name, value in env_kwargs.items()
+        if name not in ("body", "control")
+    ]
     return " ".join(named + (["--env", *further] if further else []))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -76,12 +76,10 @@ class Controller:
     Attributes:
         make: Builds it for a vector environment.
         control: The control it needs; ``None`` takes any.
-        env_kwargs: Further arguments of its environment where none are given.
     """
 
     make: Callable[[VectorEnv[Any, Any, Any]], Policy]
     control: str | None = None
-    env_kwargs: Mapping[str, Any] = field(default_factory=dict)
 
     def arguments(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Arguments of its environment, those given among them.
@@ -92,15 +90,15 @@ class Controller:
         wanted = {} if self.control is None else {"control": self.control}
         if wanted and given.get("control", self.control) != self.control:
             raise ValueError(f"this policy needs control={self.control!r}, got {given['control']!r}")
-        return {**self.env_kwargs, **given, **wanted}
+        return {**given, **wanted}
 
 
 CONTROLLERS = {
     "untrained": Controller(RestingPolicy),
-    "reflex": Controller(RestingPolicy, "reflex", {"reflex": {"stiffness": 20.0, "damping": 0.7}}),
+    "reflex": Controller(RestingPolicy, "reflex"),
     "inverse": Controller(InversePolicy, "excitation"),
 }
-"""Policies that need no training, by name. The reflex is stiffer alone than under a policy that has to move it."""
+"""Policies that need no training, by name."""
 
 
 def controller(name: str) -> Controller:

@@ -41,7 +41,7 @@ def evaluate(
 
     Args:
         policy: A policy, or the name of one that needs no training: ``"untrained"`` takes the resting action,
-            ``"reflex"`` does so with stiff reflex control, ``"inverse"`` is computed muscle control.
+            ``"reflex"`` does so with reflex control, ``"inverse"`` is computed muscle control.
         env: Id of an environment, or a vector environment with one episode per environment, which then has to be made
             with the limits of the protocol and is left open.
         episodes: Number of episodes, if an id is given.

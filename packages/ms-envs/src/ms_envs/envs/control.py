@@ -58,8 +58,8 @@ class ReflexGains:
     """
 
     tone: float = 0.02
-    stiffness: float = 10.0
-    damping: float = 0.2
+    stiffness: float = 20.0
+    damping: float = 0.7
     feedforward: float = 1.0
     delay: float = 0.0
 

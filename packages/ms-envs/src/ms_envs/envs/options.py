@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from ms_envs.bodies import DEFAULT_BODY
@@ -85,6 +85,7 @@ class TrackingOptions:
                 f"{self.timestep:g} s; choose a control_rate that divides {1 / self.timestep:g}"
             )
         checked_weights(self.reward_terms)
+        object.__setattr__(self, "reflex", asdict(self.reflex_gains))  # what was left out is part of the task as well
         steps = self.reflex_gains.delay / self.timestep
         if abs(steps - round(steps)) > 1e-6 * max(steps, 1):
             raise ValueError(

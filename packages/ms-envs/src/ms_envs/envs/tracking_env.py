@@ -34,7 +34,7 @@ class TrackingEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
     In the last two, a stretch reflex acts at every physics step: `excitation = tone + feedforward·a_ref +
     stiffness·(l − l*)/l₀ + damping·(v − v*)/l₀`, clamped to [0, 1], where `l*`, `v*` are the target length and velocity
     at the end of the control step, `l₀` the optimal fibre length, `a_ref` the activations that balance the reference,
-    and the gains are 0.02, 1, 10 and 0.2 s by default (`reflex=`, which also takes the `delay` of the arc). Equations
+    and the gains are 0.02, 1, 20 and 0.7 s by default (`reflex=`, which also takes the `delay` of the arc). Equations
     and physiology: :class:`ms_envs.envs.control.ReflexControl`, :class:`ms_envs.envs.control.PostureControl`.
 
     ## Observation space
