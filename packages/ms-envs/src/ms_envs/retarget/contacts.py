@@ -41,18 +41,35 @@ class Contacts:
     Attributes:
         touching: ``heel_r``, ``ball_l``, … to whether the point is on the ground, bool, (T,).
         still: The same points to whether they stand still there, bool, (T,).
+        kneeling: Whether the body is on its knees and arms instead, bool, (T,).
     """
 
     touching: dict[str, NDArray[np.bool_]]
     still: dict[str, NDArray[np.bool_]]
+    kneeling: NDArray[np.bool_]
 
     def feet(self) -> NDArray[np.bool_]:
         """Whether the right and the left foot bear load, (T, 2)."""
         return np.stack([self.touching[f"heel_{s}"] | self.touching[f"ball_{s}"] for s in SIDES], axis=1)
 
+    def standing(self) -> Contacts:
+        """The same without feet while the body kneels: they lie as they are recorded."""
+        touching, still = (
+            {name: flags & ~self.kneeling for name, flags in points.items()} for points in (self.touching, self.still)
+        )
+        return replace(self, touching=touching, still=still)
 
-def detect(motion: SourceMotion) -> Contacts:
-    """Find when heels and balls of the feet are on the ground, by height and speed."""
+
+def detect(motion: SourceMotion, kneeling: NDArray[np.bool_]) -> Contacts:
+    """Find when heels and balls of the feet are on the ground, by height and speed.
+
+    Args:
+        motion: The motion.
+        kneeling: Whether the body is on its knees and arms, bool, (T,).
+
+    Returns:
+        What is on the ground.
+    """
     touching, still = {}, {}
     for name in (f"{point}_{side}" for side in SIDES for point in ("heel", "ball")):
         place = around(motion, motion.landmarks[name], motion.root_position[-1] - motion.root_position[0])
@@ -62,7 +79,7 @@ def detect(motion: SourceMotion) -> Contacts:
         touch = _regular((place[:, 2] < lowest + TOUCH_HEIGHT) & (speed < TOUCH_SPEED))
         touching[name] = middle(motion, touch)
         still[name] = middle(motion, _regular(touch & (speed < PIN_SPEED)) & touch)
-    return Contacts(touching, still)
+    return Contacts(touching, still, kneeling)
 
 
 def on_ground(
@@ -91,6 +108,7 @@ def on_ground(
     Returns:
         Targets with feet on the ground.
     """
+    contacts = contacts.standing()
     position = points.position.copy()
     position[:, :, 2] += (_height_shift(motion, contacts, points) + lift["trunk"])[:, None]
     orientation, weight = segments.orientation.copy(), points.weight.copy()
@@ -128,7 +146,7 @@ def _height_shift(motion: SourceMotion, contacts: Contacts, points: KeyPointTarg
     height = points.position[:, [points.index(name) for name in names], 2]
     count = touching.sum(axis=1)
     shift = -(height * touching).sum(axis=1) / np.maximum(count, 1)
-    filled = fill(around(motion, shift[:, None]), around(motion, count > 0))
+    filled = fill(around(motion, shift[:, None]), around(motion, (count > 0) | contacts.kneeling))
     return middle(motion, gaussian_filter1d(filled[:, 0], 3.0, mode="nearest"))
 
 
@@ -146,6 +164,7 @@ def _foot_path(
     to_heel, to_ball = (joint[f"{name}_{side}"] - joint[f"ankle_{side}"] for name in ("heel", "ball"))
     heel, ball = (around(motion, contacts.touching[f"{name}_{side}"]) for name in ("heel", "ball"))
     heel_still, ball_still = (around(motion, contacts.still[f"{name}_{side}"]) for name in ("heel", "ball"))
+    kneeling = around(motion, contacts.kneeling)
     ankle = around(motion, position[:, points.index(f"ankle_{side}")], position[-1, 0] - position[0, 0])
     source = Rotation.from_matrix(around(motion, motion.orientation[f"foot_{side}"]))
 
@@ -185,12 +204,13 @@ def _foot_path(
     tip_drop = np.maximum(np.linalg.norm(to_tip) * np.sin(pitch_down - bend), 0)
     shift[touch, 2] = np.where(ball, tip_drop - ball_place[:, 2], -heel_place[:, 2])[touch]
     known[:, 1] = touch
+    known |= kneeling[:, None]
     shift[:, :2] = fill(shift[:, :2], known[:, 0])
     shift[:, 2:] = fill(shift[:, 2:], known[:, 1])
 
     # Lift a swinging foot until its lowest point clears the ground.
     height = (ankle + shift)[:, 2] + np.minimum((turn @ to_heel)[:, 2], (turn @ to_ball)[:, 2] - tip_drop)
-    away = np.clip(frames_away(touch) / CLEARANCE_RAMP, 0, 1)
+    away = np.clip(frames_away(touch | kneeling) / CLEARANCE_RAMP, 0, 1)
     ramp = away**2 * (3 - 2 * away)
     lift = gaussian_filter1d(maximum_filter1d(np.maximum(CLEARANCE * ramp - height, 0), 5), 2.0, mode="nearest")
     shift[:, 2] += lift * ramp

@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from ms_envs.bodies.body import Body
 from ms_envs.motions.clip import MotionClip
-from ms_envs.retarget import contacts, ground, skeleton, timeline
+from ms_envs.retarget import contacts, ground, level, skeleton, timeline
 from ms_envs.retarget.solver import Problem, solve
 from ms_envs.retarget.source import SourceMotion
 from ms_envs.retarget.targets import KeyPointTargets, point_positions
@@ -22,8 +22,10 @@ PENETRATION = 0.004
 """Depth to which a body may sink into the floor before it is raised, m."""
 LOADED_HEIGHT = 0.01
 """A foot bears load when it touches in the recording and its lowest point is below this, m."""
+SETTLING = 2.0
+"""Standard deviation, in frames, of the time over which a limb that should rest on the floor is lowered to it."""
 ROUNDS = 4
-"""Solutions, each raising what the last one left in the floor."""
+"""Solutions, each raising what the last one left in the floor, and lowering what should rest on it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +53,9 @@ def retarget(motion: SourceMotion, body: Body, *, guess: NDArray[np.float64] | N
         The clip, without activations, and the key-point targets after all that the ground asked of them.
     """
     bones = skeleton.measure(body)
-    touching = contacts.detect(motion)
+    props = level.find_props(bones, motion)
+    motion = level.levelled(bones, motion, props)
+    touching = contacts.detect(motion, props.kneeling)
     motion = skeleton.with_human_ankles(bones, motion)
     cutoff = CUTOFF.get(motion.name, DEFAULT_CUTOFF)
     rest = np.clip(0.0, *body.joint_range.T)
@@ -67,12 +71,18 @@ def retarget(motion: SourceMotion, body: Body, *, guess: NDArray[np.float64] | N
         )
         period = (points.position[-1, 0] - points.position[0, 0]) * [1, 1, 0] if motion.loop else None
         qpos = solve(Problem(body, points, segments, motion.fps, cutoff, period, rest), qpos)
-        depth = np.maximum(-ground.lowest_heights(body, qpos, geoms) - PENETRATION, 0)
-        if attempt > 0 and depth.max() < PENETRATION / 4:
+        height = ground.lowest_heights(body, qpos, geoms)
+        depth = np.maximum(-height - PENETRATION, 0)
+        gaps = {
+            limb: np.maximum(height[:, limbs == limb].min(axis=1), 0) * rests for limb, rests in props.resting().items()
+        }
+        if attempt > 0 and max(depth.max(), *(gap.max() for gap in gaps.values()), 0.0) < PENETRATION / 4:
             break
         for limb in lift:
             if (limbs == limb).any():
                 lift[limb] += timeline.spread(motion, depth[:, limbs == limb].max(axis=1))
+        for limb, gap in gaps.items():
+            lift[limb] -= timeline.smooth(motion, gap, SETTLING)
     clip = MotionClip.through(
         motion.name,
         body,

@@ -40,6 +40,16 @@ def spread(motion: SourceMotion, lift: NDArray[np.float64]) -> NDArray[np.float6
     return middle(motion, gaussian_filter1d(wide, 2.0, mode="nearest"))
 
 
+def smooth(
+    motion: SourceMotion, values: NDArray[np.float64], frames: float, travel: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """Average over time with a Gaussian window of so many frames standard deviation, (T, ...).
+
+    Positions that a round of a looping motion carries on need its ``travel``, as :func:`around` does.
+    """
+    return middle(motion, gaussian_filter1d(around(motion, values, travel), frames, axis=0, mode="nearest"))
+
+
 def runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Start and stop (exclusive) of every run of true values."""
     edges = np.flatnonzero(np.diff(np.r_[0, flags.astype(np.int8), 0]))
