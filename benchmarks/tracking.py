@@ -17,7 +17,11 @@ from ms_agents.runs import BEST, TrainingConfig, load_run
 
 from benchmarks.results_file import FOLDER, machine, write
 
-CURVES = {"eval/survival": "survival of 5 s, deterministic (s)", "eval/joint_angle_error": "joint angle error (deg)"}
+CURVES = {
+    "eval/survival": "survival of 5 s, deterministic (s)",
+    "eval/joint_angle_error": "joint angle error, deterministic (deg)",
+    "rollout/ep_len_mean": "episodes in training, with noise (steps)",
+}
 """Columns of ``progress.csv`` that are drawn."""
 KEPT = ("config.json", "progress.csv", BEST)
 """What is kept of a run."""
@@ -128,13 +132,13 @@ def _draw(runs: Sequence[Path], path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, len(CURVES), figsize=(5 * len(CURVES), 3.2), layout="constrained")
+    figure, axes = pyplot.subplots(1, len(CURVES), figsize=(4 * len(CURVES), 3.2), layout="constrained")
     for axis, (column, label) in zip(axes, CURVES.items(), strict=True):
         for run_path in runs:
             points = [
                 (float(row["time/total_timesteps"]) / 1e6, float(row[column])) for row in _rows(run_path) if row[column]
             ]
-            axis.plot(*zip(*points, strict=True), label=run_path.name, marker=".")
+            axis.plot(*zip(*points, strict=True), label=run_path.name, marker="." if len(points) < 50 else "")
         axis.set(xlabel="environment steps (millions)", ylabel=label)
         axis.grid(alpha=0.3)
     axes[0].legend(frameon=False)
