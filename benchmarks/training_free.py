@@ -9,9 +9,9 @@ from typing import Any
 from ms_agents.evaluation import evaluate
 from ms_agents.report import TrackingReport
 from ms_envs.motions import MOTIONS, motions_of
+from ms_envs.report_table import markdown_table, terminal_table
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from benchmarks.results_file import machine, write
 
@@ -68,7 +68,7 @@ def run(bodies: Sequence[str], motions: Sequence[str], phases: int, threads: int
     for body, motion in track(chosen, description="training-free control"):
         scores += [_score(body, motion, policy, phases, threads) for policy in POLICIES]
     settings = {"phases": phases, "support": SUPPORT}
-    Console().print(_table(scores))
+    Console().print(terminal_table(_COLUMNS, scores, title="Controllers that need no training", text=_TEXT))
     results = {"machine": machine(), "settings": settings, "scores": [asdict(score) for score in scores]}
     write("training-free", results, _markdown(scores, results))
 
@@ -77,7 +77,7 @@ def _score(body: str, motion: str, policy: str, phases: int, threads: int) -> Sc
     def report(support: float) -> TrackingReport:
         return evaluate(
             policy,
-            f"ms_envs:MSEmu/{MOTIONS[motion].env_name}-v0",
+            f"ms_envs:{MOTIONS[motion].env_id}",
             phases=[phase / phases for phase in range(phases)],
             body=body,
             threads=threads,
@@ -99,44 +99,32 @@ def _score(body: str, motion: str, policy: str, phases: int, threads: int) -> Sc
     )
 
 
-_COLUMNS: dict[str, Callable[[Score], str]] = {
+_TEXT: dict[str, Callable[[Score], str]] = {
+    "body": lambda s: s.body,
+    "motion": lambda s: s.motion,
+    "policy": lambda s: s.policy,
+}
+_COLUMNS = _TEXT | {
     "survival (s)": lambda s: f"{s.survival:.2f}",
     "from the start (s)": lambda s: f"{s.survival_from_start:.2f}",
     "coverage (%)": lambda s: f"{s.coverage:.0f}",
     "joints (deg)": lambda s: f"{s.joint_angle_error:.1f}",
     "supported: joints (deg)": lambda s: f"{s.supported_joint_angle_error:.1f}",
-    "bodies (mm)": lambda s: f"{s.supported_body_position_error:.0f}",
-    "coverage (%) ": lambda s: f"{s.supported_coverage:.0f}",
+    "supported: bodies (mm)": lambda s: f"{s.supported_body_position_error:.0f}",
+    "supported: coverage (%)": lambda s: f"{s.supported_coverage:.0f}",
 }
 
 
-def _rows(scores: Sequence[Score]) -> list[list[str]]:
-    return [[s.body, s.motion, s.policy, *(cell(s) for cell in _COLUMNS.values())] for s in scores]
-
-
-def _table(scores: Sequence[Score]) -> Table:
-    table = Table("body", "motion", "policy", *_COLUMNS, title="Controllers that need no training")
-    for row in _rows(scores):
-        table.add_row(*row)
-    return table
-
-
 def _markdown(scores: Sequence[Score], results: dict[str, Any]) -> str:
-    headings = ["body", "motion", "policy", *(name.strip() for name in _COLUMNS)]
-    lines = [
-        "# Controllers that need no training",
-        "",
-        "`untrained` leaves the muscles relaxed, `reflex` is the stretch reflex around the reference with the",
-        "activations of static optimisation fed forward, `inverse` is computed muscle control, which sees the whole",
-        "state and solves for excitations at 50 Hz. Constants are the same for every motion and body. Means over even",
-        "start phases; the first four numbers are unsupported, under the limits of the protocol (0.5 m), the",
-        f"others with a spring on the root ({SUPPORT:g} rad/s). Made by `python -m benchmarks training-free`.",
-        "",
-        "| " + " | ".join(headings) + " |",
-        "|---|---|---|" + "---:|" * len(_COLUMNS),
-        *("| " + " | ".join(row) + " |" for row in _rows(scores)),
-        "",
-        ", ".join(f"{key} {value}" for key, value in (results["settings"] | results["machine"]).items()) + ".",
-        "",
-    ]
-    return "\n".join(lines)
+    measured = ", ".join(f"{key} {value}" for key, value in (results["settings"] | results["machine"]).items())
+    return f"""# Controllers that need no training
+
+`untrained` leaves the muscles relaxed, `reflex` is the stretch reflex around the reference with the activations of
+static optimisation fed forward, `inverse` is computed muscle control, which sees the whole state and solves for
+excitations at 50 Hz. Constants are the same for every motion and body. Means over evenly spaced start phases; the first
+four numbers are unsupported, under the limits of the protocol (0.5 m), the others with a spring on the root
+({SUPPORT:g} rad/s). Made by `python -m benchmarks training-free`.
+
+{markdown_table(_COLUMNS, scores, text=_TEXT)}
+{measured}.
+"""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
+from ms_envs import report_table
 from ms_envs.bodies.body import Body
 from ms_envs.inverse.static_optimization import InverseSolution, out_of_reach
 from ms_envs.motions.clip import MotionClip
@@ -103,6 +103,9 @@ _COLUMNS: dict[str, Callable[[InverseReport], str]] = {
     "wall s": lambda report: f"{report.wall_time:.1f}",
 }
 
+_TEXT = ("body", "motion")
+"""Columns that hold no numbers."""
+
 CAPTION = (
     "root: mean force and moment from nowhere; out of reach: share of the torque demand that muscles could not meet if "
     "effort were free; regularised: share that they could meet but do not, because effort costs; saturated: share of "
@@ -119,17 +122,10 @@ def print_table(reports: Iterable[InverseReport], console: Console | None = None
         reports: Reports in the order of the rows.
         console: Where to print; standard output by default.
     """
-    table = Table(title="Inverse solutions", caption=CAPTION)
-    for heading in _COLUMNS:
-        text = heading in ("body", "motion")
-        table.add_column(heading, justify="left" if text else "right", no_wrap=text)
-    for report in reports:
-        table.add_row(*(cell(report) for cell in _COLUMNS.values()))
+    table = report_table.terminal_table(_COLUMNS, reports, title="Inverse solutions", text=_TEXT, caption=CAPTION)
     (console or Console()).print(table)
 
 
 def markdown_table(reports: Iterable[InverseReport]) -> str:
     """The same table in Markdown."""
-    align = ["---" if heading in ("body", "motion") else "---:" for heading in _COLUMNS]
-    rows = [list(_COLUMNS), align, *([cell(report) for cell in _COLUMNS.values()] for report in reports)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
+    return report_table.markdown_table(_COLUMNS, reports, text=_TEXT)

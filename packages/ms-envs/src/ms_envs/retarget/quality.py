@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
+from ms_envs import report_table
 from ms_envs.bodies.body import Body
 from ms_envs.inverse import InverseSolution, static_optimization
 from ms_envs.motions.clip import MotionClip
@@ -127,6 +127,9 @@ _COLUMNS: dict[str, Callable[[QualityReport], str]] = {
 }
 
 
+_TEXT = ("body", "motion")
+"""Columns that hold no numbers."""
+
 CAPTION = (
     "key point: mean and greatest distance from the targets; at limit: share of joints; skate: drift of a loaded foot "
     "per stance; rad/s, rad/s²: peaks of the joints; root: mean force and moment from nowhere; out of reach: share of "
@@ -142,17 +145,10 @@ def print_table(reports: Iterable[QualityReport], console: Console | None = None
         reports: Reports in the order of the rows.
         console: Where to print; standard output by default.
     """
-    table = Table(title="Quality of the clips", caption=CAPTION)
-    for heading in _COLUMNS:
-        text = heading in ("body", "motion")
-        table.add_column(heading, justify="left" if text else "right", no_wrap=text)
-    for report in reports:
-        table.add_row(*(cell(report) for cell in _COLUMNS.values()))
+    table = report_table.terminal_table(_COLUMNS, reports, title="Quality of the clips", text=_TEXT, caption=CAPTION)
     (console or Console()).print(table)
 
 
 def markdown_table(reports: Iterable[QualityReport]) -> str:
     """The same table in Markdown."""
-    rows = [list(_COLUMNS), ["---"] * len(_COLUMNS)]
-    rows += [[cell(report) for cell in _COLUMNS.values()] for report in reports]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
+    return report_table.markdown_table(_COLUMNS, reports, text=_TEXT)
