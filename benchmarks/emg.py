@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ms_envs.atomic_file import atomic_file
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.markdown import Markdown
@@ -204,7 +204,6 @@ def _draw(prediction: Prediction, muscles: Sequence[Muscle], published: NDArray[
     axis.tick_params(axis="y", length=0)
     axis.spines[["top", "right", "left"]].set_visible(False)
     figure.legend(loc="outside upper center", ncols=4, frameon=False)
-    temporary = path.with_suffix(".tmp")
-    figure.savefig(temporary, dpi=100, format="png", bbox_inches="tight")
+    with atomic_file(path) as temporary:
+        figure.savefig(temporary, dpi=100, bbox_inches="tight")
     pyplot.close(figure)
-    os.replace(temporary, path)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 from ms_envs import Body, MotionClip, load_body, load_clip
-from ms_envs.inverse import static_optimization
+from ms_envs.inverse import inverse_solution
 from numpy.typing import NDArray
 
 NORMATIVE = Path(__file__).with_name("normative_emg.json")
@@ -96,7 +96,7 @@ def predict(name: str, muscles: Sequence[Muscle]) -> Prediction:
     """
     body = load_body(name)
     clip = load_clip("walk", body)
-    solution = static_optimization(body, clip)
+    solution = inverse_solution(body, clip)
     activation = [
         [over_gait_cycle(mean_activation(solution.activation, body, muscle, side), clip, leg) for muscle in muscles]
         for leg, side in enumerate(SIDES)

@@ -10,6 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ms_envs.atomic_file import atomic_file
+
 FOLDER = Path(__file__).parent / "results"
 
 
@@ -27,11 +29,9 @@ def machine() -> dict[str, Any]:
 
 def write(name: str, results: dict[str, Any], table: str) -> None:
     """Write ``results/<name>.json`` and, for reading, ``results/<name>.md``."""
-    FOLDER.mkdir(exist_ok=True)
     for suffix, content in ((".json", json.dumps(results, indent=2) + "\n"), (".md", table)):
-        temporary = FOLDER / f"{name}{suffix}.tmp"
-        temporary.write_text(content)
-        os.replace(temporary, FOLDER / f"{name}{suffix}")
+        with atomic_file(FOLDER / f"{name}{suffix}") as temporary:
+            temporary.write_text(content)
 
 
 def _processor() -> str:

@@ -182,7 +182,7 @@ def run(bodies: Sequence[str], motion: str, num_envs: int, threads: int, steps: 
 
 def measure(body: str, motion: str, num_envs: int, threads: int, steps: int, repeats: int) -> list[Throughput]:
     """Throughput of every contestant on one body."""
-    name = f"MSEmu/{MOTIONS[motion].env_name}-v0"
+    name = MOTIONS[motion].env_id
 
     def make() -> gymnasium.Env[Any, Any]:
         return gymnasium.make(f"ms_envs:{name}", body=body, disable_env_checker=True, **ENDLESS)

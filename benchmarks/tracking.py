@@ -14,6 +14,7 @@ from ms_agents.evaluation import evaluate
 from ms_agents.hyperparameters import Hyperparameters
 from ms_agents.report import TrackingReport, comparison_markdown
 from ms_agents.runs import BEST, TrainingConfig, load_run
+from ms_envs.atomic_file import atomic_file
 
 from benchmarks.results_file import FOLDER, machine, write
 
@@ -142,5 +143,6 @@ def _draw(runs: Sequence[Path], path: Path) -> None:
         axis.set(xlabel="environment steps (millions)", ylabel=label)
         axis.grid(alpha=0.3)
     axes[0].legend(frameon=False)
-    figure.savefig(path, dpi=110)
+    with atomic_file(path) as temporary:
+        figure.savefig(temporary, dpi=110)
     pyplot.close(figure)

@@ -152,7 +152,7 @@ def _tensors(policy: TrackingPolicy) -> dict[str, Tensor]:
     normalizer = policy.normalizer
     tensors = {
         "observation_mean": normalizer.mean.float(),
-        "observation_scale": (normalizer.variance + 1e-6).rsqrt().float(),
+        "observation_scale": normalizer.scale,
         "action_rest": policy.rest,
         "action_half_range": policy.half_range,
         "action_low": policy.low,

@@ -25,10 +25,14 @@ class ObservationNormalizer(nn.Module):
         self.register_buffer("variance", torch.ones(size, dtype=torch.float64))
         self.register_buffer("count", torch.zeros((), dtype=torch.float64))
 
+    @property
+    def scale(self) -> Tensor:
+        """What centred observations are multiplied by, (D,)."""
+        return (self.variance + 1e-6).rsqrt().float()
+
     def forward(self, observation: Tensor) -> Tensor:
         """Centred and scaled observations, (..., D)."""
-        scale = (self.variance + 1e-6).rsqrt().float()
-        return ((observation - self.mean.float()) * scale).clamp(-self.clip, self.clip)
+        return ((observation - self.mean.float()) * self.scale).clamp(-self.clip, self.clip)
 
     @torch.no_grad()
     def update(self, observation: Tensor) -> None:

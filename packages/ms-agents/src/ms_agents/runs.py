@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import time
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import gymnasium
 from gymnasium.vector import AutoresetMode, VectorEnv
+from ms_envs.atomic_file import atomic_file
 
 from ms_agents.aggregation import AGGREGATORS
 from ms_agents.exploration import EXPLORERS
@@ -172,10 +172,8 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def package_versions() -> dict[str, str]:

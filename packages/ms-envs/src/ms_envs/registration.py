@@ -11,7 +11,7 @@ def register_all() -> None:
     """Register ``MSEmu/<Motion>-v0`` for every motion."""
     for motion in MOTIONS.values():
         gymnasium.register(
-            id=f"MSEmu/{motion.env_name}-v0",
+            id=motion.env_id,
             entry_point="ms_envs.envs:TrackingEnv",
             vector_entry_point="ms_envs.envs:TrackingVectorEnv",
             kwargs={"motion": motion.name},

@@ -51,7 +51,7 @@ class FlowExplorer(GaussianExplorer):
         self._half_range = (high - low) / 2
         self._rest = torch.zeros_like(low).clamp(low, high)
         self._low, self._high = (low - self._rest) / self._half_range, (high - self._rest) / self._half_range
-        self._reach = hp.reach * action_std * len(low) ** 0.5
+        self._spread = action_std * len(low) ** 0.5
         self.normalizer = ObservationNormalizer(observations, observation_clip).to(device)
         self.critic = TwinCritic(observations, len(low), hp.hidden).to(device)
         self.velocity = VelocityField(observations, len(low), hp.hidden).to(device)
@@ -80,9 +80,7 @@ class FlowExplorer(GaussianExplorer):
             moved = self.velocity.integrate(state, base, self.hyperparameters.steps)
             gain = self.critic.smaller(state, moved) - self.critic.smaller(state, base)
             logs["flow/value_gain"] = float(gain.mean())
-            logs["flow/displacement"] = (
-                float((moved - base).norm(dim=-1).mean() / self._reach) * self.hyperparameters.reach
-            )
+            logs["flow/displacement"] = float((moved - base).norm(dim=-1).mean()) / self._spread
             left = (added - self.critic.smaller(state, executed)).var() / added.var().clamp(min=1e-12)
             logs["flow/critic_explained_variance"] = 1 - float(left)
         return logs
@@ -106,7 +104,9 @@ class FlowExplorer(GaussianExplorer):
             size = gradient.norm(dim=-1, keepdim=True).clamp(min=1e-12)
             action = (action + (longest / size).clamp(max=hp.step_size) * gradient).clamp(self._low, self._high)
         moved = action - base
-        return base + moved * (self._reach / moved.norm(dim=-1, keepdim=True).clamp(min=1e-12)).clamp(max=1.0)
+        return base + moved * (hp.reach * self._spread / moved.norm(dim=-1, keepdim=True).clamp(min=1e-12)).clamp(
+            max=1.0
+        )
 
     def state_dict(self) -> dict[str, Any]:
         """Networks, optimisers, scale of the observations and random state."""

@@ -191,7 +191,9 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
         if self.render_mode is None:
             gymnasium.logger.warn("render() does nothing unless the environment is made with a render_mode")
             return None
-        return tuple(self._draw(env) for env in range(self.num_envs))
+        qpos, _, activation = self._engine.coordinates()
+        reference, _ = self.clip.coordinates(self.time)
+        return tuple(self._draw(*frame) for frame in zip(qpos, activation, reference, strict=True))
 
     def close_extras(self, **kwargs: Any) -> None:
         """Stop the threads and the renderer."""
@@ -343,14 +345,14 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
         new_info |= {"final_info": _remasked(info, done), "_final_info": done}
         return self._observe(state, future), new_info
 
-    def _draw(self, env: int) -> NDArray[np.uint8]:
+    def _draw(
+        self, qpos: NDArray[np.float64], activation: NDArray[np.float64], reference: NDArray[np.float64]
+    ) -> NDArray[np.uint8]:
         if self._renderer is None:
             from ms_envs.envs.rendering import Renderer
 
             self._renderer = Renderer(self.body, **self._render_options)
-        qpos, _, activation = self._engine.coordinates()
-        reference, _ = self.clip.coordinates(self.time[env : env + 1])
-        return self._renderer.render(qpos[env], activation[env], reference[0])
+        return self._renderer.render(qpos, activation, reference)
 
 
 def _masked(values: dict[str, NDArray[Any]], mask: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:

@@ -79,7 +79,7 @@ def motion_name(motion: str) -> str:
     """
     if motion.endswith(".npz"):
         return motion
-    names = {f"MSEmu/{known.env_name}-v0": name for name, known in MOTIONS.items()}
+    names = {known.env_id: name for name, known in MOTIONS.items()}
     name = names.get(motion.removeprefix("ms_envs:"), motion)
     if name not in MOTIONS:
         choices = ", ".join(MOTIONS)

@@ -12,12 +12,10 @@ from ms_envs.bodies.body import ROOT_DOF, Body
 from ms_envs.inverse.box_least_squares import box_least_squares
 from ms_envs.inverse.dynamics import Dynamics, EquationsOfMotion, accelerations, independent_velocity
 from ms_envs.inverse.floor_contact import PYRAMID
+from ms_envs.inverse.static_optimization import FORCE_UNIT
 from ms_envs.motions.clip import MotionClip
 
 Array = NDArray[np.float64]
-
-FORCE_UNIT = 100.0
-"""Forces of floor and support are solved for in this unit, N, to be of the size of activations."""
 
 BISECTIONS = 10
 """Halvings of the excitation that is searched for."""

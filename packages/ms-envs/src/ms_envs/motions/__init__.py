@@ -27,6 +27,11 @@ class Motion:
     env_name: str
     needs_arms: bool = False
 
+    @property
+    def env_id(self) -> str:
+        """Its Gymnasium id."""
+        return f"MSEmu/{self.env_name}-v0"
+
 
 MOTIONS: dict[str, Motion] = {
     motion.name: motion

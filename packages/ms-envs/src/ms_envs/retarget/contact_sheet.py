@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ms_envs.atomic_file import atomic_file
 from ms_envs.bodies.body import Body
 from ms_envs.envs.rendering import Renderer
 from ms_envs.motions.clip import MotionClip
@@ -51,11 +52,8 @@ def contact_sheet(
             pen.text(place, f"{frame / clip.fps:.2f} s", fill=(40, 40, 40), anchor="mm", font_size=15)
     finally:
         renderer.close()
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    sheet.save(temporary, optimize=True, quality=80)
-    os.replace(temporary, path)
+    with atomic_file(Path(path)) as temporary:
+        sheet.save(temporary, optimize=True, quality=80)
 
 
 def _activation(body: Body, clip: MotionClip, frame: int) -> NDArray[np.float64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 from rich.progress import Progress
 
+from ms_envs.atomic_file import atomic_file
 from ms_envs.bodies import BODIES, load_body
 from ms_envs.envs.rendering import Renderer
 from ms_envs.motions import load_clip, motions_of
@@ -53,10 +53,8 @@ def write_banner(path: Path, *, width: int = 300, height: int = 380) -> None:
         renderer = Renderer(bodies[name], width=width, height=height, ghost=None)
         pictures.append(renderer.render(clip.qpos[frame], activation))
         renderer.close()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    Image.fromarray(np.concatenate(pictures, axis=1)).save(temporary, optimize=True)
-    os.replace(temporary, path)
+    with atomic_file(path) as temporary:
+        Image.fromarray(np.concatenate(pictures, axis=1)).save(temporary, optimize=True)
 
 
 def write_gallery(folder: Path, bodies: Iterable[str] = ()) -> None:
@@ -85,7 +83,5 @@ def write_gallery(folder: Path, bodies: Iterable[str] = ()) -> None:
                 pictures.append(f"### {motion}\n\n![{motion} on {name}]({sheet.as_posix()})\n")
                 progress.advance(task)
             page += [f"## {name}\n", markdown_table(reports), *pictures]
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".README.{os.getpid()}.md"
-    temporary.write_text("\n".join(page))
-    os.replace(temporary, folder / "README.md")
+    with atomic_file(folder / "README.md") as temporary:
+        temporary.write_text("\n".join(page))
