@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ms_envs.bodies import load_body
 from ms_envs.bodies.body import ROOT_DOF
+from ms_envs.bodies.joint_moments import joint_moments
 from ms_envs.envs.control import make_control
 from ms_envs.envs.options import TrackingOptions
 from ms_envs.motions import load_clip
@@ -232,6 +233,14 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
             generator.bit_generator.state = values
         bodies, _, future = self._look()
         return self._observe(bodies, future)
+
+    @property
+    def action_moments(self) -> NDArray[np.float64] | None:
+        """Joint moments of each muscle at its peak force in the neutral posture, N·m, (J, A).
+
+        ``None`` if actions do not command muscles one by one.
+        """
+        return None if self.options.control == "posture" else joint_moments(self.body)
 
     @property
     def time(self) -> NDArray[np.float64]:
