@@ -32,6 +32,8 @@ DEFAULT_HORIZON = 10.0
 """Longest episode of a looping motion, s."""
 LAST_START = 0.5
 """A motion that does not loop is never started later than this before its end, s."""
+MOMENT_POSTURES = 20
+"""Evenly spaced postures of the clip that the moments of actions are averaged over."""
 RESTING_ACTIVATION = 0.05
 """Activation at the start of an episode where the clip gives none."""
 
@@ -236,11 +238,14 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
 
     @property
     def action_moments(self) -> NDArray[np.float64] | None:
-        """Joint moments of each muscle at its peak force in the neutral posture, N·m, (J, A).
+        """Joint moments of each muscle at its peak force, mean over postures of the clip, N·m, (J, A).
 
         ``None`` if actions do not command muscles one by one.
         """
-        return None if self.options.control == "posture" else joint_moments(self.body)
+        if self.options.control == "posture":
+            return None
+        frames = np.linspace(0, len(self.clip.qpos) - 1, MOMENT_POSTURES).astype(int)
+        return joint_moments(self.body, self.clip.qpos[frames])
 
     @property
     def time(self) -> NDArray[np.float64]:
