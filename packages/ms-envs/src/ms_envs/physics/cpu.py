@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ms_envs.bodies.body import ROOT_DOF, Body
+from ms_envs.physics.kernel import reflex_steps
 from ms_envs.task.state import BodyState, Muscles, pose_from_coordinates
 
 MAX_SPEED = 1000.0
@@ -210,33 +211,22 @@ class CpuEngine:
         return advance
 
     def _reflex(self, command: ReflexCommand, support: RootSupport | None) -> Callable[[int, mujoco.MjData], None]:
-        model, substeps = self.model, self.substeps
-        length_gain, velocity_gain = command.length_gain, command.velocity_gain
-        multiply, add = np.multiply, np.add
-        step1, step2 = mujoco.mj_step1, mujoco.mj_step2
-        delay = self._afferent.shape[1]
+        substeps, model = self.substeps, self.model._address
+        gains = command.length_gain, command.velocity_gain
 
         def advance(env: int, data: mujoco.MjData) -> None:
-            bias = command.bias[env]
-            length, velocity, excitation = data.actuator_length, data.actuator_velocity, data.ctrl
-            stretch, rate = np.empty_like(bias), np.empty_like(bias)
-            for substep in range(substeps):
-                if delay:
-                    past = self._afferent[env, (self._oldest[env] + substep) % delay]
-                    multiply(length_gain, past[0], out=stretch)
-                    multiply(velocity_gain, past[1], out=rate)
-                    past[0], past[1] = length, velocity
-                else:
-                    multiply(length_gain, length, out=stretch)
-                    multiply(velocity_gain, velocity, out=rate)
-                stretch += rate
-                add(stretch, bias, out=excitation)
-                if support is not None:
+            muscles = data.ctrl, data.actuator_length, data.actuator_velocity
+            afferent, oldest = self._afferent[env], self._oldest[env]
+            if support is None:
+                reflex_steps(model, data._address, substeps, *muscles, command.bias[env], *gains, afferent, oldest)
+            else:
+                for substep in range(substeps):
                     self._pull(data, support.qpos[env, substep], support.qvel[env, substep])
-                step2(model, data)
-                step1(model, data)
-            if delay:
-                self._oldest[env] = (self._oldest[env] + substeps) % delay
+                    reflex_steps(
+                        model, data._address, 1, *muscles, command.bias[env], *gains, afferent, oldest + substep
+                    )
+            if len(afferent):
+                self._oldest[env] = (oldest + substeps) % len(afferent)
 
         return advance
 
