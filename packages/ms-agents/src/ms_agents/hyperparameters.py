@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any
+from dataclasses import dataclass, field
+
+from ms_agents.hyperparameter_set import HyperparameterSet
 
 ACTIVATIONS = ("silu", "relu", "tanh")
 """Activation functions of the networks."""
@@ -76,7 +76,7 @@ class FlowHyperparameters:
 
 
 @dataclass(frozen=True)
-class Hyperparameters:
+class Hyperparameters(HyperparameterSet):
     """Constants of :class:`ms_agents.AggregatedPPO`; the defaults suit tens of environments on a CPU.
 
     Attributes:
@@ -136,77 +136,8 @@ class Hyperparameters:
         if self.environments * self.rollout_steps < 2:
             raise ValueError("an iteration needs at least two frames to normalise advantages over")
 
-    @classmethod
-    def preset(cls, name: str) -> Hyperparameters:
-        """Constants by name.
 
-        Args:
-            name: ``"cpu"`` or ``"gpu"`` (those of ADD).
-
-        Returns:
-            The constants.
-
-        Raises:
-            ValueError: If the name is unknown.
-        """
-        if name not in PRESETS:
-            raise ValueError(f"unknown preset {name!r}; choose one of {', '.join(map(repr, PRESETS))}")
-        return PRESETS[name]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Hyperparameters:
-        """Inverse of :meth:`to_dict`, also after a round trip through JSON.
-
-        Raises:
-            ValueError: If a name is unknown.
-        """
-        nested = {name: kind(**_checked(kind, values.get(name, {}))) for name, kind in NESTED.items()}
-        plain = _checked(cls, {name: value for name, value in values.items() if name not in NESTED})
-        return cls(**plain, **nested)
-
-    def changed(self, changes: Mapping[str, Any]) -> Hyperparameters:
-        """The same constants but for some.
-
-        Args:
-            changes: Name to value; those of a part as ``discriminator.<name>``, ``gsde.<name>`` or ``flow.<name>``.
-
-        Raises:
-            ValueError: If a name is unknown.
-        """
-        values = self.to_dict()
-        for name, value in changes.items():
-            part, _, inner = name.rpartition(".")
-            if part and part not in NESTED:
-                raise ValueError(f"unknown part {part!r} of the hyperparameters; choose one of {', '.join(NESTED)}")
-            (values[part] if part else values)[inner] = value
-        return Hyperparameters.from_dict(values)
-
-    def with_environments(self, environments: int | None) -> Hyperparameters:
-        """The same constants for another number of environments; ``None`` keeps it."""
-        return self if environments is None else replace(self, environments=environments)
-
-
-NESTED: dict[str, type[Any]] = {
-    "discriminator": DiscriminatorHyperparameters,
-    "gsde": StateDependentHyperparameters,
-    "flow": FlowHyperparameters,
-}
-"""Parts of the hyperparameters that are dataclasses of their own."""
-
-
-def _checked(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    names = [entry.name for entry in fields(kind)]
-    unknown = sorted(set(values) - set(names))
-    if unknown:
-        raise ValueError(f"unknown hyperparameters {unknown}; choose from {names}")
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-
-
-PRESETS: dict[str, Hyperparameters] = {
+Hyperparameters.presets = {
     "cpu": Hyperparameters(),
     "gpu": Hyperparameters(
         environments=4096,
@@ -225,4 +156,3 @@ PRESETS: dict[str, Hyperparameters] = {
         discriminator=DiscriminatorHyperparameters(hidden=(1024, 512), learning_rate=2.5e-4, updates=16, batch=8192),
     ),
 }
-"""Named constants."""
