@@ -120,5 +120,5 @@ def test_learning_goes_on_exactly_from_a_file(name, make_env, small, tmp_path):
 
 
 def test_unknown_explorer_is_refused_with_the_known_ones(make_env, small):
-    with pytest.raises(ValueError, match="'gaussian', 'gsde', 'flow'"):
+    with pytest.raises(ValueError, match="'gaussian', 'gsde', 'correlated', 'flow'"):
         AggregatedPPO(env=make_env(), hyperparameters=small, explorer="levy")

@@ -34,7 +34,7 @@ class Train:
     """Of everything."""
     aggregator: Literal["adversarial", "hand-tuned"] = "adversarial"
     """Where the reward comes from."""
-    explorer: Literal["gaussian", "gsde", "flow"] = "gaussian"
+    explorer: Literal["gaussian", "gsde", "correlated", "flow"] = "gaussian"
     """How base samples become actions: as they are, by state-dependent noise, along the critic's gradient."""
     preset: Literal["cpu", "gpu"] = "cpu"
     """Constants of the learner."""

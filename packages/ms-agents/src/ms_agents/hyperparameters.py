@@ -51,6 +51,21 @@ class StateDependentHyperparameters:
 
 
 @dataclass(frozen=True)
+class CorrelatedHyperparameters:
+    """Constants of noise that is correlated at the joints.
+
+    Attributes:
+        share: Share of the noise of every action that is common to actions with the same joint moments, in [0, 1).
+    """
+
+    share: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share < 1:
+            raise ValueError(f"the share of correlated noise must be in [0, 1), got {self.share!r}")
+
+
+@dataclass(frozen=True)
 class FlowHyperparameters:
     """Constants of value-guided flow exploration (Qflex, Wei, Zuo & Sui 2026).
 
@@ -101,6 +116,7 @@ class Hyperparameters(HyperparameterSet):
         observation_clip: Bound on normalised observations.
         discriminator: Constants of the adversarial aggregator.
         gsde: Constants of the state-dependent explorer.
+        correlated: Constants of the correlated explorer.
         flow: Constants of the flow explorer.
     """
 
@@ -125,6 +141,7 @@ class Hyperparameters(HyperparameterSet):
     observation_clip: float = 10.0
     discriminator: DiscriminatorHyperparameters = field(default_factory=DiscriminatorHyperparameters)
     gsde: StateDependentHyperparameters = field(default_factory=StateDependentHyperparameters)
+    correlated: CorrelatedHyperparameters = field(default_factory=CorrelatedHyperparameters)
     flow: FlowHyperparameters = field(default_factory=FlowHyperparameters)
 
     def __post_init__(self) -> None:

@@ -43,7 +43,7 @@ class TrainingConfig:
         threads: Threads that step physics; by default one per core.
         seed: Of everything.
         aggregator: ``"adversarial"`` or ``"hand-tuned"``.
-        explorer: ``"gaussian"``, ``"gsde"`` or ``"flow"``.
+        explorer: ``"gaussian"``, ``"gsde"``, ``"correlated"`` or ``"flow"``.
         hyperparameters: Constants of the learner.
         checkpoint_interval: Iterations between checkpoints.
         evaluation_interval: Steps between short evaluations; 0 for none.

@@ -9,6 +9,7 @@ import gymnasium
 import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode, VectorEnv
+from numpy.typing import NDArray
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import BasePolicy
@@ -40,7 +41,7 @@ class AggregatedPPO(PersistentPPO):
         hyperparameters: Constants; those of the ``cpu`` preset by default.
         aggregator: ``"adversarial"``, ``"hand-tuned"``, or an object with the protocol of
             :class:`~ms_agents.aggregation.Aggregator`.
-        explorer: ``"gaussian"``, ``"gsde"``, ``"flow"``, or an object with the protocol of
+        explorer: ``"gaussian"``, ``"gsde"``, ``"correlated"``, ``"flow"``, or an object with the protocol of
             :class:`~ms_agents.exploration.Explorer`.
         stats_window_size: Episodes that the logged means are taken over.
         tensorboard_log: Folder of TensorBoard logs.
@@ -122,7 +123,13 @@ class AggregatedPPO(PersistentPPO):
         exploration = self.explorer_choice
         self.explorer: Explorer = (
             make_explorer(
-                exploration, self.observation_space, self.action_space, self.hyperparameters, seed + 2, self.device
+                exploration,
+                self.observation_space,
+                self.action_space,
+                self.hyperparameters,
+                seed + 2,
+                self.device,
+                self._action_moments(),
             )
             if isinstance(exploration, str)
             else exploration
@@ -141,6 +148,13 @@ class AggregatedPPO(PersistentPPO):
             if isinstance(choice, str)
             else choice
         )
+
+    def _action_moments(self) -> NDArray[np.float64] | None:
+        """Joint moments of actions, (J, A); of no joint if there is no environment and a file has yet to tell."""
+        if self.env is None:
+            return np.zeros((0, *self.action_space.shape))
+        base = self.env.unwrapped
+        return getattr(base.env.unwrapped, "action_moments", None) if isinstance(base, GymnasiumVecEnv) else None
 
     def _setup_learn(self, *args: Any, **kwargs: Any) -> tuple[int, BaseCallback]:
         result: tuple[int, BaseCallback] = super()._setup_learn(*args, **kwargs)
