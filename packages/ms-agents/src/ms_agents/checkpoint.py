@@ -6,7 +6,7 @@ import os
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -34,11 +34,11 @@ def write_checkpoint(path: str | os.PathLike[str], state: Mapping[str, Any]) -> 
         temporary.unlink(missing_ok=True)
 
 
-def read_checkpoint(path: str | os.PathLike[str], device: torch.device | str = "cpu") -> dict[str, Any]:
+def read_checkpoint(path: str | os.PathLike[str] | IO[bytes], device: torch.device | str = "cpu") -> dict[str, Any]:
     """Read what :func:`write_checkpoint` wrote; unlike pickle, this never runs code from the file.
 
     Args:
-        path: The file.
+        path: The file, or a stream of one.
         device: Where its tensors go.
 
     Returns:
@@ -48,8 +48,7 @@ def read_checkpoint(path: str | os.PathLike[str], device: torch.device | str = "
         FileNotFoundError: If there is no such file.
         ValueError: If it is damaged or not a checkpoint of this package.
     """
-    path = Path(path)
-    if not path.is_file():
+    if isinstance(path, str | os.PathLike) and not Path(path).is_file():
         raise FileNotFoundError(f"there is no checkpoint at {path}")
     try:
         state = torch.load(path, map_location=device, weights_only=True)

@@ -16,6 +16,7 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.utils import explained_variance, update_learning_rate
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
+from torch.distributions import Normal
 
 from ms_agents.aggregation import Aggregator, make_aggregator
 from ms_agents.exploration import Explorer, make_explorer
@@ -113,9 +114,10 @@ class AggregatedPPO(PersistentPPO):
         return GymnasiumVecEnv(env) if isinstance(env, VectorEnv) else PPO._wrap_env(env, verbose, monitor_wrapper)
 
     def _setup_model(self) -> None:
-        if isinstance(self.env, GymnasiumVecEnv):
-            self.error_size = self.env.error_size
-            self.identity = environment_identity(self.env.env)
+        adapter = self.adapter
+        if adapter is not None:
+            self.error_size = adapter.error_size
+            self.identity = environment_identity(adapter.env)
         self.rollout_buffer_kwargs = {"error_size": self.error_size}
         super()._setup_model()
         seed = int(torch.initial_seed() % 2**31) if self.seed is None else self.seed
@@ -143,11 +145,42 @@ class AggregatedPPO(PersistentPPO):
                 self.hyperparameters.discriminator,
                 seed + 1,
                 self.device,
-                self.env.error_slices if isinstance(self.env, GymnasiumVecEnv) else None,
+                None if adapter is None else adapter.error_slices,
             )
             if isinstance(choice, str)
             else choice
         )
+
+    def set_env(self, env: VectorEnv[Any, Any, Any] | VecEnv, force_reset: bool = True) -> None:  # type: ignore[override]
+        """Continue in another environment, of as many copies, with the same spaces and the same tracking errors.
+
+        Args:
+            env: The environment.
+            force_reset: Whether to reset it before learning goes on.
+
+        Raises:
+            ValueError: If spaces or the length of tracking errors differ.
+        """
+        env = self._wrap_env(env)
+        adapter = env.unwrapped
+        size = adapter.error_size if isinstance(adapter, GymnasiumVecEnv) else 0
+        if size != self.error_size:
+            raise ValueError(
+                f"the model learns from tracking errors ({self.error_size},), the environment gives ({size},)"
+            )
+        super().set_env(env, force_reset)
+        if isinstance(adapter, GymnasiumVecEnv):
+            self.identity = environment_identity(adapter.env)
+
+    def set_random_seed(self, seed: int | None = None) -> None:
+        """Seed everything that draws: torch, numpy, the environment, the order of frames, explorer and aggregator."""
+        super().set_random_seed(seed)
+        if seed is None:
+            return
+        for offset, part in enumerate((self, getattr(self, "aggregator", None), getattr(self, "explorer", None))):
+            generator = getattr(part, "generator", None)
+            if generator is not None:
+                generator.manual_seed(seed + offset)
 
     def _action_moments(self) -> NDArray[np.float64] | None:
         """Joint moments of actions, (J, A); of no joint if there is no environment and a file has yet to tell."""
@@ -264,6 +297,8 @@ class AggregatedPPO(PersistentPPO):
         logs |= {
             "explained_variance": float(explained_variance(values, returns)),
             "std": self.hyperparameters.action_std,
+            "entropy_loss": -float(Normal(torch.zeros_like(self.policy.std), self.policy.std).entropy().sum()),
+            "clip_range": self.hyperparameters.clip,
             "learning_rate": self.learning_rate_now,
         }
         for name, value in logs.items():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections import deque
 from collections.abc import Mapping
+from numbers import Number
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -13,7 +15,8 @@ import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
 from stable_baselines3 import PPO
-from stable_baselines3.common.utils import get_device
+from stable_baselines3.common.save_util import recursive_getattr
+from stable_baselines3.common.utils import get_device, get_system_info
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
@@ -25,6 +28,12 @@ from ms_agents.ppo.vector import GymnasiumVecEnv
 
 class PersistentPPO(PPO):
     """PPO whose ``save`` and ``load`` go by tensors and plain values; the base of :class:`~ms_agents.AggregatedPPO`."""
+
+    @property
+    def adapter(self) -> GymnasiumVecEnv | None:
+        """The vector environment of Gymnasium under the wrappers of Stable-Baselines3, if there is one."""
+        base = None if self.env is None else self.env.unwrapped
+        return base if isinstance(base, GymnasiumVecEnv) else None
 
     def policy_state_dict(self) -> dict[str, Any]:
         """What acting needs: the policy, and what it was made for and with."""
@@ -53,12 +62,16 @@ class PersistentPPO(PPO):
                 "optimizer": self.policy.optimizer.state_dict(),
                 "aggregator": self.aggregator.state_dict(),
                 "generator": self.generator.get_state(),
-                "episodes": list(self.ep_info_buffer or ()),
+                "episodes": tensors_from_arrays(list(self.ep_info_buffer or ())),
                 "last_observation": None if self._last_obs is None else torch.from_numpy(np.array(self._last_obs)),
-                "pending_logs": tensors_from_arrays(self.logger.name_to_value) if hasattr(self, "_logger") else {},
+                "pending_logs": self._numbers_to_log(),
                 "env": self.env.get_state() if isinstance(self.env, GymnasiumVecEnv) else None,
             }
         }
+
+    def _numbers_to_log(self) -> dict[str, float]:
+        values = self.logger.name_to_value if hasattr(self, "_logger") else {}
+        return {name: tensors_from_arrays(value) for name, value in values.items() if isinstance(value, Number)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore the policy and, if they were saved, the learner and its environment."""
@@ -81,6 +94,38 @@ class PersistentPPO(PPO):
             self._last_obs = observation.cpu().numpy()
             self._last_episode_starts = np.zeros(self.n_envs, bool)
 
+    def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
+        return ["policy", "policy.optimizer", "explorer", "aggregator"], []
+
+    def set_parameters(
+        self,
+        load_path_or_dict: str | Path | IO[bytes] | Mapping[str, Any],  # type: ignore[override]
+        exact_match: bool = True,
+        device: torch.device | str = "auto",
+    ) -> None:
+        """Take over what :meth:`get_parameters` returned or :meth:`save` wrote.
+
+        Args:
+            load_path_or_dict: The parameters, or the file.
+            exact_match: Whether all have to be there.
+            device: Where tensors of a file are read to.
+
+        Raises:
+            ValueError: If a name is unknown, or one is missing that has to be there.
+        """
+        given = load_path_or_dict
+        given = given if isinstance(given, Mapping) else _parameters(_read(given, device))
+        names, _ = self._get_torch_save_params()
+        unknown, missing = sorted(set(given) - set(names)), [name for name in names if name not in given]
+        if unknown:
+            raise ValueError(f"unknown parameters {unknown}; choose from {names}")
+        if missing and exact_match:
+            raise ValueError(f"the parameters lack {missing}; give exact_match=False to set only the others")
+        if "policy" in given:
+            self.policy.load_state_dict(given["policy"], strict=exact_match)
+        for name in set(given) - {"policy"}:
+            recursive_getattr(self, name).load_state_dict(given[name])
+
     def save(self, path: str | Path | IO[bytes], *_: Any, **__: Any) -> None:
         """Write everything to a file, atomically; ``.zip`` is added where the name has no suffix."""
         if isinstance(path, str | os.PathLike):
@@ -91,9 +136,12 @@ class PersistentPPO(PPO):
     @classmethod
     def load(
         cls,
-        path: str | Path,
+        path: str | Path | IO[bytes],
         env: VectorEnv[Any, Any, Any] | VecEnv | None = None,
         device: torch.device | str = "auto",
+        custom_objects: Mapping[str, Any] | None = None,
+        print_system_info: bool = False,
+        force_reset: bool = False,
         **kwargs: Any,
     ) -> Self:
         """Read what :meth:`save` wrote.
@@ -102,17 +150,24 @@ class PersistentPPO(PPO):
             path: The file.
             env: Environment to continue in; without one the model can only predict.
             device: Where it lives.
-            **kwargs: Further arguments of the constructor, such as an aggregator or explorer object of one's own.
+            custom_objects: Arguments of the constructor in place of those in the file.
+            print_system_info: Whether to print the versions of this machine.
+            force_reset: Whether to begin with fresh episodes; by default those of the file go on where they can.
+            **kwargs: The same as ``custom_objects``, such as an aggregator or explorer object of one's own.
 
         Returns:
             The model.
 
         Raises:
             FileNotFoundError: If there is no such file.
-            ValueError: If the file is damaged, or was made in another environment.
+            ValueError: If the file is damaged, was made in another environment, or an argument is unknown.
         """
-        state = read_checkpoint(path if Path(path).is_file() else _with_suffix(path), get_device(device))
-        return cls.from_state_dict(state, env, device, **kwargs)
+        if print_system_info:
+            get_system_info()
+        model = cls.from_state_dict(_read(path, device), env, device, **{**(custom_objects or {}), **kwargs})
+        if force_reset:
+            model._last_obs = None
+        return model
 
     @classmethod
     def from_state_dict(
@@ -123,10 +178,16 @@ class PersistentPPO(PPO):
         **kwargs: Any,
     ) -> Self:
         """Build a model from :meth:`state_dict`; see :meth:`load`."""
+        names = [
+            name for name in inspect.signature(cls).parameters if name not in ("env", "device", "_init_setup_model")
+        ]
+        unknown = sorted(set(kwargs) - set(names))
+        if unknown:
+            raise ValueError(f"unknown arguments {unknown}; choose from {names}")
         options = {"aggregator": state["aggregator_choice"], "seed": state["seed"]} | kwargs
         options.setdefault("explorer", state.get("explorer_choice", "gaussian"))
-        hyperparameters = Hyperparameters.from_dict(state["hyperparameters"])
-        model = cls(env=env, hyperparameters=hyperparameters, device=device, _init_setup_model=False, **options)
+        options.setdefault("hyperparameters", Hyperparameters.from_dict(state["hyperparameters"]))
+        model = cls(env=env, device=device, _init_setup_model=False, **options)
         observation_space, action_space = (_unpacked(state["spaces"][name]) for name in ("observation", "action"))
         if env is None:
             model.observation_space, model.action_space, model.n_envs = observation_space, action_space, 1
@@ -138,11 +199,24 @@ class PersistentPPO(PPO):
             ):
                 if own != given:
                     raise ValueError(f"the checkpoint has {name} space {own}, the environment has {given}")
-            if isinstance(model.env, GymnasiumVecEnv):
-                check_identity(state["identity"], model.env.env)
+            if model.adapter is not None:
+                check_identity(state["identity"], model.adapter.env)
         model._setup_model()
         model.load_state_dict(state)
         return model
+
+
+def _read(path: str | Path | IO[bytes], device: torch.device | str) -> dict[str, Any]:
+    if isinstance(path, str | os.PathLike) and not Path(path).is_file():
+        path = _with_suffix(path)
+    return read_checkpoint(path, get_device(device))
+
+
+def _parameters(state: Mapping[str, Any]) -> dict[str, Any]:
+    learner = state.get("learner", {})
+    optimizer, aggregator = learner.get("optimizer"), learner.get("aggregator")
+    found = {"policy.optimizer": optimizer, "explorer": state["explorer"], "aggregator": aggregator}
+    return {"policy": state["policy"]} | {name: value for name, value in found.items() if value is not None}
 
 
 def _with_suffix(path: str | os.PathLike[str]) -> Path:

@@ -10,6 +10,7 @@ import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
+from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 
 from ms_agents.checkpoint import arrays_from_tensors, tensors_from_arrays
@@ -56,12 +57,23 @@ class GymnasiumVecEnv(VecEnv):
         self._actions: NDArray[np.float32] | None = None
 
     def reset(self) -> NDArray[np.float32]:
-        """Start all episodes, from the seed last given; observations (N, D)."""
-        observation, _ = self.env.reset(seed=self._seeds[0])
+        """Start all episodes, from the seed and with the options last given; observations (N, D)."""
+        observation, _ = self.env.reset(seed=self._seeds[0], options=self._options[0] or None)
         self._reset_seeds()
+        self._reset_options()
         self._returns[:] = 0
         self._lengths[:] = 0
         return np.asarray(observation)
+
+    def set_options(self, options: list[dict[str, Any]] | dict[str, Any] | None = None) -> None:
+        """Options of the next reset.
+
+        Raises:
+            ValueError: If each environment is given its own.
+        """
+        if isinstance(options, list):
+            raise ValueError("the environments are reset together: give one dict of options, not a list")
+        super().set_options(options)
 
     def step_async(self, actions: NDArray[np.float32]) -> None:
         """Remember the actions (N, A)."""
@@ -150,5 +162,5 @@ class GymnasiumVecEnv(VecEnv):
         return [result] * len(list(self._get_indices(indices)))
 
     def env_is_wrapped(self, wrapper_class: type[Any], indices: int | Iterable[int] | None = None) -> list[bool]:
-        """Never: the environments are simulated together."""
-        return [False] * len(list(self._get_indices(indices)))
+        """Whether a wrapper does what the adapter does; only ``Monitor``, which reports episodes as it does."""
+        return [issubclass(wrapper_class, Monitor)] * len(list(self._get_indices(indices)))
