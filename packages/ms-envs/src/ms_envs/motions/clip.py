@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ms_envs.bodies.body import Body
-from ms_envs.task import rotations
+from ms_envs.motions.lookup import Timeline, coordinates_at, interpolate, locate, pose_rows, reference_at
 from ms_envs.task.state import Reference, pose_from_coordinates
 
 FORMAT_VERSION = 1
@@ -156,35 +156,22 @@ class MotionClip:
             if shape != expected:
                 raise ValueError(f"clip {self.motion!r}: {name} has frames of shape {shape}, the body needs {expected}")
 
+    @cached_property
+    def timeline(self) -> Timeline:
+        """When the frames are."""
+        return Timeline(len(self.qpos) - 1, self.fps, self.loop, self.cycle_offset)
+
     def locate(self, time: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
-        """Frame before each time, fraction of the way to the next, and displacement of earlier rounds.
-
-        Past its end a clip that does not loop stays on its last frame.
-
-        Args:
-            time: Seconds since the first frame, (N,).
-
-        Returns:
-            Frame index (N,), fraction in [0, 1] (N,), root displacement in m (N, 3).
-        """
-        rounds = np.floor(time / self.duration) if self.loop else np.zeros_like(time)
-        frame = np.clip((time - rounds * self.duration) * self.fps, 0, len(self.qpos) - 1)
-        index = np.minimum(frame.astype(np.intp), len(self.qpos) - 2)
-        return index, frame - index, rounds[:, None] * self.cycle_offset
+        """Frame index, fraction and root displacement at times in s; see :func:`ms_envs.motions.lookup.locate`."""
+        return locate(np, self.timeline, time)
 
     def coordinates(self, time: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Interpolated ``qpos`` (N, nq) and ``qvel`` (N, nv) at times in s, (N,)."""
-        index, fraction, displacement = self.locate(time)
-        qpos, qvel = self.interpolate(time, self.qpos, self.qvel)
-        qpos[:, 3:7] = rotations.slerp(np, self.qpos[index, 3:7], self.qpos[index + 1, 3:7], fraction)
-        qpos[:, :3] += displacement
-        return qpos, qvel
+        return coordinates_at(np, self.timeline, self.qpos, self.qvel, time)
 
     def interpolate(self, time: NDArray[np.float64], *frames: NDArray[np.float64]) -> list[NDArray[np.float64]]:
         """Quantities given at every frame, each (T, D), linearly interpolated at times in s, (N,)."""
-        index, fraction, _ = self.locate(time)
-        f = fraction[:, None]
-        return [(1 - f) * values[index] + f * values[index + 1] for values in frames]
+        return interpolate(np, self.timeline, time, *frames)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the clip as ``.npz``, atomically and without timestamps: equal clips give equal bytes."""
@@ -268,6 +255,9 @@ class ReferenceTable:
         clip: The motion.
         body: The body it was made for.
 
+    Attributes:
+        rows: The pose at every frame, (T, 16 + 2 J + 3 K); see :func:`ms_envs.motions.lookup.pose_rows`.
+
     Raises:
         ValueError: If the clip does not fit the body.
     """
@@ -276,25 +266,12 @@ class ReferenceTable:
         clip.check_fits(body)
         self.clip = clip
         frames = pose_from_coordinates(np, clip.qpos, clip.qvel, clip.key_position, **body.coordinate_layout)
-        self._shapes = [values.shape[1:] for values in frames]
-        self._splits = np.cumsum([int(np.prod(shape)) for shape in self._shapes])[:-1]
-        self._rows = np.concatenate([values.reshape(len(values), -1) for values in frames], axis=1)
+        self.rows = pose_rows(np, frames)
+        self._joints = len(body.joint_ids)
 
     def at(self, time: NDArray[np.float64]) -> Reference:
         """Reference poses at times in s since the first frame, (N,); orientations by slerp, the rest linearly."""
-        index, fraction, displacement = self.clip.locate(time)
-        before, after = self._rows[index], self._rows[index + 1]
-        rows = before + fraction[:, None] * (after - before)
-        parts = [
-            part.reshape(-1, *shape)
-            for part, shape in zip(np.split(rows, self._splits, axis=1), self._shapes, strict=True)
-        ]
-        pose = Reference(*parts)
-        return pose._replace(
-            root_position=pose.root_position + displacement,
-            root_orientation=rotations.slerp(np, before[:, 3:7], after[:, 3:7], fraction),
-            key_position=pose.key_position + displacement[:, None],
-        )
+        return reference_at(np, self.clip.timeline, self.rows, self._joints, time)
 
 
 def velocities(qpos: NDArray[np.float64], fps: float, body: Body, *, loop: bool) -> NDArray[np.float64]:
