@@ -178,12 +178,9 @@ class PersistentPPO(PPO):
         **kwargs: Any,
     ) -> Self:
         """Build a model from :meth:`state_dict`; see :meth:`load`."""
-        names = [
-            name for name in inspect.signature(cls).parameters if name not in ("env", "device", "_init_setup_model")
-        ]
-        unknown = sorted(set(kwargs) - set(names))
-        if unknown:
-            raise ValueError(f"unknown arguments {unknown}; choose from {names}")
+        names = set(inspect.signature(cls).parameters) - {"env", "device", "_init_setup_model"}
+        if unknown := set(kwargs) - names:
+            raise ValueError(f"unknown arguments {sorted(unknown)}; choose from {sorted(names)}")
         options = {"aggregator": state["aggregator_choice"], "seed": state["seed"]} | kwargs
         options.setdefault("explorer", state.get("explorer_choice", "gaussian"))
         options.setdefault("hyperparameters", Hyperparameters.from_dict(state["hyperparameters"]))
