@@ -14,6 +14,7 @@ from gymnasium.vector.utils import batch_space
 
 class PointMassVectorEnv(VectorEnv):
     control_timestep = 0.05
+    action_moments = np.array([[1.0, -0.5]])
     error_slices = {"position": slice(0, 2), "velocity": slice(2, 4)}
 
     def __init__(

@@ -103,7 +103,7 @@ def test_state_dependent_noise_is_standard_normal_and_changes_with_the_state_onl
     assert 0 < (nearby - fourth).abs().max() < 0.05
 
 
-@pytest.mark.parametrize("name", ["gsde", "flow"])
+@pytest.mark.parametrize("name", ["gsde", "correlated", "flow"])
 def test_learning_goes_on_exactly_from_a_file(name, make_env, small, tmp_path):
     model = AggregatedPPO(env=make_env(), hyperparameters=small, explorer=name, seed=0)
     model.learn(3 * 128)

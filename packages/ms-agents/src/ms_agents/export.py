@@ -12,6 +12,7 @@ import numpy as np
 import safetensors.torch
 from torch import Tensor
 
+from ms_agents.exploration import CorrelatedExplorer
 from ms_agents.exported_policy import (
     GRAPH,
     MANIFEST,
@@ -158,7 +159,11 @@ def _tensors(policy: TrackingPolicy) -> dict[str, Tensor]:
         "action_low": policy.low,
         "action_high": policy.high,
     }
-    tensors |= {f"actor.{name}": tensor for name, tensor in policy.actor.state_dict().items()}
+    actor = policy.actor.state_dict()
+    if isinstance(policy.explorer, CorrelatedExplorer):
+        last = len(policy.actor) - 1
+        actor |= {name: policy.explorer.mixing @ actor[name] for name in (f"{last}.weight", f"{last}.bias")}
+    tensors |= {f"actor.{name}": tensor for name, tensor in actor.items()}
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 

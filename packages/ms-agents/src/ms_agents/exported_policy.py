@@ -37,8 +37,15 @@ class MeanAction(nn.Module):
         return mean
 
 
-TRANSPORTS: dict[str, type[nn.Module]] = {"GaussianExplorer": MeanAction, "StateDependentExplorer": MeanAction}
-"""Explorer to the module that carries the mean of the base policy to the deterministic action."""
+TRANSPORTS: dict[str, type[nn.Module]] = {
+    "GaussianExplorer": MeanAction,
+    "StateDependentExplorer": MeanAction,
+    "CorrelatedExplorer": MeanAction,
+}
+"""Explorer to the module that carries the mean of the base policy to the deterministic action.
+
+The map of the correlated explorer is linear; the last layer of the exported actor contains it.
+"""
 
 
 @dataclass(frozen=True)
