@@ -32,6 +32,14 @@ class Control(Protocol):
         """
         ...
 
+    def neutral(self, activation: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Actions that leave a body as it is at the start of an episode, (n, A).
+
+        Args:
+            activation: Muscle activations at the start, (n, M).
+        """
+        ...
+
 
 class ExcitationControl:
     """The action is the excitation of every muscle, in [0, 1] (MS-Emulator, Wei et al. 2026)."""
@@ -42,6 +50,10 @@ class ExcitationControl:
     def command(self, action: NDArray[np.float32], time: NDArray[np.float64]) -> NDArray[np.float64]:
         """The actions, clipped into the box."""
         return np.clip(action, 0.0, 1.0).astype(np.float64)
+
+    def neutral(self, activation: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The excitations that hold the activations."""
+        return activation
 
 
 @dataclass(frozen=True)
@@ -98,6 +110,10 @@ class ReflexControl:
         length, velocity, activation = self._arc.target(self._table, time)
         return self._arc.around(length + self._offset * np.clip(action, -1.0, 1.0), velocity, activation)
 
+    def neutral(self, activation: NDArray[np.float64]) -> NDArray[np.float64]:
+        """No offset."""
+        return np.zeros((len(activation), *self.action_space.shape))
+
 
 class PostureControl:
     """The action offsets the target angle of every independent joint; moment arms make it target muscle lengths.
@@ -125,6 +141,10 @@ class PostureControl:
         offset = self.SCALE * np.clip(action, -1.0, 1.0)
         shift = np.matmul(self._table.moment_arm_at(time), offset[:, :, None])[:, :, 0]
         return self._arc.around(length + shift, velocity, activation)
+
+    def neutral(self, activation: NDArray[np.float64]) -> NDArray[np.float64]:
+        """No offset."""
+        return np.zeros((len(activation), *self.action_space.shape))
 
 
 CONTROLS = ("excitation", "reflex", "posture")

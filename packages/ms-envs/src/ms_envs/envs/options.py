@@ -9,12 +9,13 @@ from typing import Any
 
 from ms_envs.bodies import DEFAULT_BODY
 from ms_envs.envs.control import CONTROLS, ReflexGains
+from ms_envs.task.objectives import OBJECTIVES
 from ms_envs.task.observation import MUSCLE_SIGNALS
 from ms_envs.task.reward import checked_weights
 from ms_envs.task.termination import Termination
 
-RESETS = ("uniform", "start")
-"""Where in the motion episodes start: anywhere, or always at its first frame."""
+RESETS = ("uniform", "start", "adaptive")
+"""Where in the motion episodes start: anywhere, always at its first frame, or more often where they fail."""
 
 MAX_SUPPORT = 200.0
 """Stiffest spring on the root, rad/s; time steps of 2 ms cannot follow one much stiffer."""
@@ -40,9 +41,13 @@ class TrackingOptions:
         key_body_termination: Distance of a key body from the reference that ends it, each relative to its root, m.
         root_support: Natural frequency of a critically damped spring that pulls the root onto the reference, rad/s;
             0 leaves the body to itself, 40 holds it up.
-        reset_distribution: ``"uniform"`` over the motion or ``"start"``.
+        reset_distribution: ``"uniform"`` over the motion, ``"start"``, or ``"adaptive"``: more often where episodes
+            fail, see :mod:`ms_envs.task.reset`.
         reset_noise: Standard deviation of joint angles at the start, rad; ten times that per second for velocities.
         reward_terms: Weights of the hand-tuned reward; see :data:`ms_envs.task.reward.DEFAULT_REWARD`.
+        objectives: What is appended to the tracking error, from ``effort``, ``power``, ``action_rate``; see
+            :func:`ms_envs.task.objectives.objective_values`.
+        action_smoothing: Time constant of a first-order low-pass filter on the actions, s; 0 for none.
     """
 
     body: str = DEFAULT_BODY
@@ -62,18 +67,26 @@ class TrackingOptions:
     reset_distribution: str = "uniform"
     reset_noise: float = 0.0
     reward_terms: Mapping[str, float] | None = None
+    objectives: tuple[str, ...] = ()
+    action_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
         _one_of("control", self.control, CONTROLS)
         _one_of("reset_distribution", self.reset_distribution, RESETS)
         for signal in self.muscle_signals:
             _one_of("muscle signal", signal, MUSCLE_SIGNALS)
+        for objective in self.objectives:
+            _one_of("objective", objective, OBJECTIVES)
+        if len(set(self.objectives)) < len(self.objectives):
+            raise ValueError(f"objectives must differ from each other, got {self.objectives!r}")
         for name in ("control_rate", "timestep", "root_termination", "key_body_termination"):
             _positive(name, getattr(self, name))
         if self.horizon is not None:
             _positive("horizon", self.horizon)
         if not 0 <= self.root_support <= MAX_SUPPORT:
             raise ValueError(f"root_support must be between 0 and {MAX_SUPPORT:g} rad/s, got {self.root_support!r}")
+        if not 0 <= self.action_smoothing < float("inf"):
+            raise ValueError(f"action_smoothing must be a number of at least 0 s, got {self.action_smoothing!r}")
         if not 0 <= self.reset_noise < 1:
             raise ValueError(f"reset_noise must be in [0, 1) rad, got {self.reset_noise!r}")
         if not self.lookahead or min(self.lookahead) < 0:
@@ -110,6 +123,16 @@ class TrackingOptions:
     def substeps(self) -> int:
         """Physics steps in one control step."""
         return round(1 / (self.control_rate * self.timestep))
+
+    @property
+    def control_timestep(self) -> float:
+        """Length of one control step, s."""
+        return self.substeps * self.timestep
+
+    @property
+    def observes_action(self) -> bool:
+        """Whether the action in effect is part of the state, and so observed."""
+        return self.action_smoothing > 0 or "action_rate" in self.objectives
 
     @property
     def reflex_delay(self) -> int:

@@ -19,10 +19,13 @@ from ms_envs.bodies.body import ROOT_DOF
 from ms_envs.bodies.joint_moments import joint_moments
 from ms_envs.envs.control import make_control
 from ms_envs.envs.options import TrackingOptions
+from ms_envs.envs.starts import Starts
 from ms_envs.motions import load_clip
 from ms_envs.motions.clip import ReferenceTable
 from ms_envs.physics import CpuEngine, RootSupport
+from ms_envs.task.action import half_ranges, smoothed
 from ms_envs.task.errors import tracking_error, tracking_error_slices, tracking_metrics
+from ms_envs.task.objectives import objective_values
 from ms_envs.task.observation import MuscleScale, observation_slices, observe
 from ms_envs.task.reward import checked_weights, reward_terms
 from ms_envs.task.state import BodyState, Reference
@@ -30,19 +33,16 @@ from ms_envs.task.termination import Termination, terminated
 
 DEFAULT_HORIZON = 10.0
 """Longest episode of a looping motion, s."""
-LAST_START = 0.5
-"""A motion that does not loop is never started later than this before its end, s."""
 MOMENT_POSTURES = 20
 """Evenly spaced postures of the clip that the moments of actions are averaged over."""
-RESTING_ACTIVATION = 0.05
-"""Activation at the start of an episode where the clip gives none."""
 
 
 class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDArray[Any]]):
     """Vector environment on the CPU engine; the task is documented at :class:`ms_envs.envs.TrackingEnv`.
 
     Environment ``i`` draws from its own random numbers, seeded ``seed + i``, and so behaves exactly as a single
-    environment with that seed, whatever the others do.
+    environment with that seed, whatever the others do; only with adaptive resets do they learn from each other where to
+    start.
 
     Args:
         motion: Name of the motion.
@@ -78,7 +78,7 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
             )
         self.options = o = TrackingOptions.from_arguments(options)
         self.num_envs, self.motion, self.render_mode = num_envs, motion, render_mode
-        self.control_timestep = o.substeps * o.timestep
+        self.control_timestep = o.control_timestep
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = self.metadata | {
             "autoreset_mode": self.autoreset_mode,
@@ -93,23 +93,37 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
             self.body, num_envs, o.substeps, threads, reflex_delay=o.reflex_delay, support=o.root_support
         )
         self._weights = checked_weights(o.reward_terms)
-        self._limits = Termination(o.root_termination, o.key_body_termination)
+        self.set_termination_scale(1.0)
         self._muscle_scale = MuscleScale(self.body.optimal_fiber_length, self.body.peak_force)
 
         joints, key_bodies = len(self.body.joint_ids), len(self.body.key_bodies)
-        self.error_slices = tracking_error_slices(joints, key_bodies)
+        self.error_slices = tracking_error_slices(joints, key_bodies, o.objectives)
+        self.single_action_space = self._control.action_space
+        actions = self._control.action_space.shape[0]
         self.observation_slices = observation_slices(
-            joints, key_bodies, self.body.model.nu, len(o.lookahead), o.muscle_signals
+            joints,
+            key_bodies,
+            self.body.model.nu,
+            len(o.lookahead),
+            o.muscle_signals,
+            actions if o.observes_action else 0,
         )
         size = max(block.stop for block in self.observation_slices.values())
         self.single_observation_space = Box(-np.inf, np.inf, (size,), np.float32)
-        self.single_action_space = self._control.action_space
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
 
         self._start = np.zeros(num_envs)
         self._steps = np.zeros(num_envs, dtype=np.int64)
         self._done = np.ones(num_envs, dtype=np.bool_)
+        self._action = np.zeros((num_envs, actions), dtype=np.float32)
+        self._previous_action = self._action.copy()
+        self._starts = Starts(self.body, self.clip, o)
+        self._memory: dict[str, NDArray[Any]] = {"start": self._start, "steps": self._steps, "done": self._done}
+        if o.observes_action:
+            self._memory["action"] = self._action
+        if o.reset_distribution == "adaptive":
+            self._memory["failure_rate"] = self._starts.failure_rate
         self._generators = [np.random.default_rng() for _ in range(num_envs)]
         self._renderer: Any = None
         self._render_options = render_options or {}
@@ -168,7 +182,8 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
             raise gymnasium.error.ResetNeeded("call reset() for environments whose episode is over")
 
         self._steps[active] += 1
-        self._engine.step(self._control.command(actions, self.time), active, self._root_support())
+        self._act(actions)
+        self._engine.step(self._control.command(self._action, self.time), active, self._root_support())
         if self._done.any():  # next-step mode: this step resets what ended in the last one
             self._begin(np.flatnonzero(self._done))
         state, reference, future = self._look()
@@ -177,13 +192,26 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
         rewards = np.where(alive, sum(w * terms[name] for name, w in self._weights.items()), 0.0)
         ended = active & terminated(np, state, reference, self._limits)
         truncated = active & ~ended & (self._steps >= self._last_step)
+        self._starts.learn(self.time, active, ended, ended | truncated)
         info = self._info(state, reference, np.ones(self.num_envs, dtype=np.bool_))
         info |= {"reward_terms": _masked(terms, active), "_reward_terms": active}
         observations = self._observe(state, future)
-        self._done = ended | truncated
+        self._done[:] = ended | truncated
         if self.autoreset_mode is AutoresetMode.SAME_STEP and self._done.any():
             observations, info = self._reset_in_same_step(observations, info)
         return observations, rewards, ended, truncated, info
+
+    def set_termination_scale(self, scale: float) -> None:
+        """Multiply both limits of termination from the next step on, as a curriculum does.
+
+        It is a setting from outside, like the options, and no part of :meth:`get_state`.
+
+        Raises:
+            ValueError: If the scale is not a positive number.
+        """
+        if not 0 < scale < np.inf:
+            raise ValueError(f"the scale of termination must be a positive number, got {scale!r}")
+        self._limits = Termination(self.options.root_termination, self.options.key_body_termination).scaled(scale)
 
     def coordinates(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """``qpos`` (N, nq), ``qvel`` (N, nv) and muscle activations (N, M) of all bodies, for model-based control."""
@@ -212,9 +240,7 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
         generators = json.dumps([generator.bit_generator.state for generator in self._generators])
         return {
             **self._engine.get_state(),
-            "start": self._start.copy(),
-            "steps": self._steps.copy(),
-            "done": self._done.copy(),
+            **{name: values.copy() for name, values in self._memory.items()},
             "generators": np.frombuffer(generators.encode(), dtype=np.uint8).copy(),
         }
 
@@ -230,7 +256,8 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
         if len(state["start"]) != self.num_envs:
             raise ValueError(f"the state is of {len(state['start'])} environments, this one has {self.num_envs}")
         self._engine.set_state(state)
-        self._start[:], self._steps[:], self._done[:] = state["start"], state["steps"], state["done"]
+        for name, values in self._memory.items():
+            values[:] = state[name]
         for generator, values in zip(self._generators, json.loads(state["generators"].tobytes()), strict=True):
             generator.bit_generator.state = values
         bodies, _, future = self._look()
@@ -268,43 +295,34 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
         seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, (int, np.integer)) else list(seed)
         if len(seeds) != self.num_envs:
             raise ValueError(f"{len(seeds)} seeds were given for {self.num_envs} environments")
+        if mask.all():
+            self._starts.forget()
         for env in np.flatnonzero(mask):
             if seeds[env] is not None:
                 self._generators[env] = np.random.default_rng(seeds[env])
 
     def _begin(self, envs: NDArray[np.intp], phase: float | NDArray[np.float64] | None = None) -> None:
         """Put environments on the reference, at a phase or where the reset distribution says."""
-        duration = self.clip.duration
-        if phase is not None:
+        generators = [self._generators[env] for env in envs]
+        if phase is None:
+            self._start[envs] = self._starts.times(generators)
+        else:
             phases = np.broadcast_to(np.asarray(phase, dtype=np.float64), (self.num_envs,))[envs]
             if not ((phases >= 0) & (phases < 1)).all():
                 raise ValueError(f"phase must be in [0, 1), got {phase!r}")
-            self._start[envs] = phases * duration
-        elif self.options.reset_distribution == "start":
-            self._start[envs] = 0.0
-        else:
-            latest = duration if self.clip.loop else max(duration - LAST_START, 0.0)
-            self._start[envs] = [self._generators[env].uniform(0.0, latest) for env in envs]
+            self._start[envs] = phases * self.clip.duration
         self._steps[envs] = 0
         self._done[envs] = False
-        qpos, qvel = self.clip.coordinates(self._start[envs])
-        if self.options.reset_noise > 0:
-            self._perturb(envs, qpos, qvel)
-        self._engine.reset(envs, qpos, qvel, self._balanced_activation(envs))
+        activation = self._starts.activation(self._start[envs])
+        self._action[envs] = self._previous_action[envs] = self._control.neutral(activation)
+        self._engine.reset(envs, *self._starts.coordinates(self._start[envs], generators), activation)
 
-    def _perturb(self, envs: NDArray[np.intp], qpos: NDArray[np.float64], qvel: NDArray[np.float64]) -> None:
-        body, noise = self.body, self.options.reset_noise
-        draws = np.stack([self._generators[env].normal(0.0, noise, (2, len(body.joint_ids))) for env in envs])
-        lower, upper = body.joint_range.T
-        qpos[:, body.qpos_index] = np.clip(qpos[:, body.qpos_index] + draws[:, 0], lower, upper)
-        qvel[:, body.dof_index] += 10.0 * draws[:, 1]
-        body.complete(qpos)
-
-    def _balanced_activation(self, envs: NDArray[np.intp]) -> NDArray[np.float64]:
-        if self.clip.activation is None:
-            return np.full((len(envs), self.body.model.nu), RESTING_ACTIVATION)
-        (activation,) = self.clip.interpolate(self._start[envs], self.clip.activation)
-        return np.clip(activation / self.body.strength, 0.0, 1.0)
+    def _act(self, actions: NDArray[np.float32]) -> None:
+        """Let the actions in effect follow those that are taken."""
+        space = self._control.action_space
+        self._previous_action[:] = self._action
+        taken = np.clip(actions, space.low, space.high)
+        self._action[:] = smoothed(taken, self._action, self.control_timestep, self.options.action_smoothing)
 
     def _root_support(self) -> RootSupport | None:
         """The reference of the roots at every physics step of a control step."""
@@ -327,10 +345,14 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
         return self._engine.state(), frames[0], frames[1:]
 
     def _observe(self, state: BodyState, future: list[Reference]) -> NDArray[np.float32]:
-        return observe(np, state, future, self._muscle_scale, self.options.muscle_signals)
+        action = self._action if self.options.observes_action else None
+        return observe(np, state, future, self._muscle_scale, self.options.muscle_signals, action)
 
     def _info(self, state: BodyState, reference: Reference, present: NDArray[np.bool_]) -> dict[str, Any]:
-        error = tracking_error(np, state.pose, reference).astype(np.float32)
+        space = self._control.action_space
+        change = half_ranges(self._action - self._previous_action, space.low, space.high)
+        objectives = objective_values(np, self.options.objectives, state.muscles, self.body.mass, change)
+        error = np.column_stack([tracking_error(np, state.pose, reference), *objectives]).astype(np.float32)
         metrics = tracking_metrics(np, state.pose, state.muscles, reference)
         duration = self.clip.duration
         time = self.time

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import ModuleType
 
 from ms_envs.task import rotations
@@ -9,15 +10,16 @@ from ms_envs.task.rotations import Array
 from ms_envs.task.state import Muscles, Pose, Reference
 
 
-def tracking_error_slices(joints: int, key_bodies: int) -> dict[str, slice]:
+def tracking_error_slices(joints: int, key_bodies: int, objectives: Sequence[str] = ()) -> dict[str, slice]:
     """Where each component stands in the tracking-error vector.
 
     Args:
         joints: Number of independent joints, J.
         key_bodies: Number of key bodies, K.
+        objectives: What is appended, O names of :data:`ms_envs.task.objectives.OBJECTIVES`.
 
     Returns:
-        Component name to slice, in order; they tile the vector of E = 15 + 2 J + 3 K entries.
+        Component name to slice, in order; they tile the vector of E = 15 + 2 J + 3 K + O entries.
     """
     sizes = {
         "root_position": 3,
@@ -28,6 +30,7 @@ def tracking_error_slices(joints: int, key_bodies: int) -> dict[str, slice]:
         "joint_velocity": joints,
         "key_position": 3 * key_bodies,
     }
+    sizes |= dict.fromkeys(objectives, 1)
     slices, start = {}, 0
     for name, size in sizes.items():
         slices[name] = slice(start, start + size)
@@ -48,7 +51,7 @@ def tracking_error(xp: ModuleType, pose: Pose, reference: Reference) -> Array:
         reference: The motion at the same instant.
 
     Returns:
-        Errors, (N, E), ordered as :func:`tracking_error_slices` says; m, rad, m/s and rad/s.
+        Errors, (N, 15 + 2 J + 3 K), ordered as :func:`tracking_error_slices` says; m, rad, m/s and rad/s.
     """
     heading = rotations.heading_matrix(xp, reference.root_orientation)
     root = xp.stack(

@@ -30,7 +30,7 @@ class MuscleScale(NamedTuple):
 
 
 def observation_slices(
-    joints: int, key_bodies: int, muscles: int, lookahead: int, muscle_signals: Sequence[str]
+    joints: int, key_bodies: int, muscles: int, lookahead: int, muscle_signals: Sequence[str], actions: int = 0
 ) -> dict[str, slice]:
     """Where each block stands in the observation.
 
@@ -40,6 +40,7 @@ def observation_slices(
         muscles: Number of muscles, M.
         lookahead: Number of future reference frames, F.
         muscle_signals: Observed muscle signals, from :data:`MUSCLE_SIGNALS`.
+        actions: Length of the action in effect, A, if that is observed; 0 otherwise.
 
     Returns:
         Block name to slice, in order; they tile the observation.
@@ -54,6 +55,7 @@ def observation_slices(
         "key_position": 3 * key_bodies,
     }
     sizes |= {f"muscle_{signal}": muscles for signal in muscle_signals}
+    sizes |= {"action": actions} if actions else {}
     for frame in range(lookahead):
         sizes |= {
             f"reference_{frame}_root_position": 3,
@@ -76,6 +78,7 @@ def observe(
     future: Sequence[Reference],
     scale: MuscleScale,
     muscle_signals: Sequence[str],
+    action: Array | None = None,
 ) -> Array:
     """Observation of N bodies, laid out as :func:`observation_slices` says.
 
@@ -88,6 +91,7 @@ def observe(
         future: Reference frames ahead of now, F of them.
         scale: Constants of the muscles.
         muscle_signals: Observed muscle signals.
+        action: Actions in effect, if they are observed, (N, A).
 
     Returns:
         (N, D), float32.
@@ -114,6 +118,7 @@ def observe(
         bodies_turned(pose.key_position - pose.root_position[:, None]),
     ]
     blocks += [_muscle_signal(state, signal, scale) for signal in muscle_signals]
+    blocks += [] if action is None else [action]
     for reference in future:
         position, velocity = turned(reference.root_position - pose.root_position, reference.root_linear_velocity)
         orientation = xp.matmul(from_heading, rotations.matrix(xp, reference.root_orientation))

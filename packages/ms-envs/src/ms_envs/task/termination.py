@@ -21,6 +21,10 @@ class Termination(NamedTuple):
     root: float = 0.5
     key_body: float = 0.5
 
+    def scaled(self, factor: float) -> Termination:
+        """Both limits times a factor."""
+        return Termination(self.root * factor, self.key_body * factor)
+
 
 def terminated(xp: ModuleType, state: BodyState, reference: Reference, limits: Termination) -> Array:
     """Whether each body has left the reference or its physics broke down.
