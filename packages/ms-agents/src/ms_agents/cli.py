@@ -79,6 +79,62 @@ class Train:
 
 
 @dataclass
+class Sweep:
+    """Train over seeds and settings, each run a process; the same command continues what is there."""
+
+    id: Annotated[str, tyro.conf.Positional]
+    """Id of the environment, such as MSEmu/Walk-v0."""
+    folder: Path
+    """Where the runs are kept, one run directory each."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """One run each."""
+    aggregators: tuple[Literal["adversarial", "hand-tuned"], ...] = ("adversarial",)
+    """Where the reward comes from."""
+    explorers: tuple[Literal["gaussian", "gsde", "flow"], ...] = ("gaussian",)
+    """How base samples become actions."""
+    vary: Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction] = ()
+    """A constant or an argument of the environment, and its values: --vary action_std 0.05 0.1; may be repeated."""
+    jobs: int = 1
+    """Processes at once, of one thread each."""
+    body: str | None = None
+    """Body to train, such as myo-legs; by default that of the environment."""
+    control: str | None = None
+    """excitation, reflex or posture; by default that of the environment."""
+    env: tuple[tuple[str, str], ...] = ()
+    """Further arguments of the environment, as name and value: --env strength 1.5."""
+    steps: int = 1_500_000
+    """Environment steps of each run."""
+    envs: int | None = None
+    """Environments stepped together; by default that of the preset."""
+    preset: Literal["cpu", "gpu"] = "cpu"
+    """Constants of the learner."""
+    set: tuple[tuple[str, str], ...] = ()
+    """Constants that differ from the preset, as name and value: --set gamma 0.97 discriminator.updates 16."""
+    video: bool = False
+    """Whether to film the results."""
+
+    def __call__(self) -> None:
+        """Sweep; exit status 1 if a run failed."""
+        from ms_agents import sweep
+        from ms_agents.hyperparameters import Hyperparameters
+        from ms_agents.runs import TrainingConfig
+
+        base = TrainingConfig(
+            id=_importing(self.id),
+            env_kwargs=_arguments(self.env, body=self.body, control=self.control),
+            steps=self.steps,
+            hyperparameters=Hyperparameters.preset(self.preset)
+            .changed({name: _value(text) for name, text in self.set})
+            .with_environments(self.envs),
+            video=self.video,
+        )
+        varied = {name: tuple(map(_value, values)) for name, *values in filter(None, self.vary)}
+        asked = sweep.Sweep(base, self.seeds, self.aggregators, self.explorers, varied)
+        if sweep.sweep(asked, self.folder, jobs=self.jobs):
+            raise SystemExit(1)
+
+
+@dataclass
 class Evaluate:
     """Score policies under the tracking protocol: a trained one beside the untrained, or some that need no training."""
 
@@ -180,7 +236,9 @@ def main() -> None:
     from gymnasium.error import Error as GymnasiumError
 
     command: Any = tyro.extras.subcommand_cli_from_dict(
-        {"train": Train, "evaluate": Evaluate, "play": Play, "export": Export}, prog="ms-agents", description=__doc__
+        {"train": Train, "sweep": Sweep, "evaluate": Evaluate, "play": Play, "export": Export},
+        prog="ms-agents",
+        description=__doc__,
     )
     try:
         command()

@@ -27,6 +27,15 @@ def make_logger(run: Path, resume_step: int | None) -> Logger:
     return Logger(str(run), [CurveFile(run / "progress.csv", resume_step), _TensorBoard(run / "tb", resume_step)])
 
 
+def read_curve(run: Path) -> list[dict[str, str]]:
+    """Rows of a run's ``progress.csv``: column to text, empty where nothing was logged; none without the file."""
+    path = run / "progress.csv"
+    if not path.is_file():
+        return []
+    with open(path, newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
 class CurveFile(KVWriter):
     """A CSV table that grows new columns as new values are logged.
 

@@ -1,0 +1,69 @@
+"""Settings of a training run under flat names, and the command line that asks for them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+from ms_agents.runs import TrainingConfig
+
+NO_SETTING = ("steps", "minutes", "threads", "video")
+"""Fields of a configuration that say how long and where to run, not what to learn."""
+
+
+def settings(config: TrainingConfig) -> dict[str, Any]:
+    """Everything that decides what a run learns: name to plain value.
+
+    Constants of the learner and arguments of the environment stand under their own names, such as ``action_std``,
+    ``discriminator.updates`` and ``body``.
+    """
+    flat = {entry.name: getattr(config, entry.name) for entry in fields(config) if entry.name not in NO_SETTING}
+    flat |= dict(flat.pop("env_kwargs")) | _constants(flat.pop("hyperparameters").to_dict())
+    return {name: _plain(value) for name, value in flat.items()}
+
+
+def differences(found: TrainingConfig, wanted: TrainingConfig) -> dict[str, tuple[Any, Any]]:
+    """Settings that two runs do not share: name to the value of each, ``None`` where one does not have it."""
+    a, b = settings(found), settings(wanted)
+    return {name: (a.get(name), b.get(name)) for name in a | b if a.get(name) != b.get(name)}
+
+
+def with_setting(config: TrainingConfig, name: str, value: Any) -> TrainingConfig:
+    """The same configuration with one constant of the learner, or else one argument of the environment, changed."""
+    if name in _constants(config.hyperparameters.to_dict()):
+        return replace(config, hyperparameters=config.hyperparameters.changed({name: value}))
+    return replace(config, env_kwargs=dict(config.env_kwargs) | {name: value})
+
+
+def train_arguments(config: TrainingConfig) -> list[str]:
+    """Arguments of ``ms-agents train`` that ask for a configuration."""
+    arguments = ["train", config.id]
+    named = [name for name in ("body", "control") if name in config.env_kwargs]
+    for name in named:
+        arguments += [f"--{name}", str(config.env_kwargs[name])]
+    arguments += _pairs("--env", {name: value for name, value in config.env_kwargs.items() if name not in named})
+    for name in ("aggregator", "explorer", "seed", "steps", "minutes", "threads"):
+        if (value := getattr(config, name)) is not None:
+            arguments += [f"--{name}", str(value)]
+    preset = _constants(type(config.hyperparameters)().to_dict())
+    used = _constants(config.hyperparameters.to_dict())
+    arguments += _pairs("--set", {name: value for name, value in used.items() if value != preset[name]})
+    return arguments if config.video else [*arguments, "--no-video"]
+
+
+def _pairs(flag: str, values: Mapping[str, Any]) -> list[str]:
+    return [flag, *(text for name, value in values.items() for text in (name, json.dumps(value)))] if values else []
+
+
+def _constants(values: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= {f"{name}.{k}": v for k, v in value.items()} if isinstance(value, Mapping) else {name: value}
+    return flat
+
+
+def _plain(value: Any) -> Any:
+    """The value as a round trip through a JSON file would give it."""
+    return json.loads(json.dumps(value))
