@@ -7,6 +7,7 @@ import pytest
 from ms_envs.bodies import BODIES
 from ms_envs.envs.control import CONTROLS
 from ms_envs.envs.options import RESETS, TrackingOptions
+from ms_envs.task.objectives import OBJECTIVES
 from ms_envs.task.observation import MUSCLE_SIGNALS
 from ms_envs.task.reward import DEFAULT_REWARD
 
@@ -17,6 +18,7 @@ from ms_envs.task.reward import DEFAULT_REWARD
         ({"control": "torque"}, CONTROLS),
         ({"reset_distribution": "random"}, RESETS),
         ({"muscle_signals": ("activation", "stress")}, MUSCLE_SIGNALS),
+        ({"objectives": ("effort", "speed")}, OBJECTIVES),
         ({"reward_terms": {"joint_angle": 1.0}}, tuple(DEFAULT_REWARD)),
         ({"reflex": {"gain": 1.0}}, ("tone", "stiffness", "damping")),
         ({"colour": "red"}, ("body", "control", "clip", "horizon")),
@@ -54,6 +56,10 @@ def test_unknown_choice_is_refused_with_the_known_ones(make_env, arguments: dict
         {"reflex": {"tone": np.nan}},
         {"reflex": {"delay": -0.01}},
         {"reflex": {"delay": 0.0031}},
+        {"objectives": ("effort", "effort")},
+        {"action_smoothing": -0.1},
+        {"action_smoothing": np.nan},
+        {"action_smoothing": np.inf},
         {"root_support": -1.0},
         {"root_support": np.inf},
         {"reward_terms": {"effort": np.inf}},

@@ -191,8 +191,27 @@ def test_stepping_past_the_end_is_refused(make_env, started: bool) -> None:
         env.step(zeros(env))
 
 
-def test_saved_state_continues_bit_for_bit(make_vector_env) -> None:
-    options = {"horizon": 0.1, "reset_noise": 0.02}
+def test_scale_widens_and_tightens_the_limits(make_env) -> None:
+    env = make_env(root_termination=0.1, key_body_termination=0.1)
+    ends = {}
+    for scale in (1e-3, 1.0, 50.0):
+        env.set_termination_scale(scale)
+        env.reset(options={"phase": 0.25})
+        ends[scale] = next(step for step in range(60) if env.step(zeros(env))[2] or step == 59)
+    assert ends[1e-3] == 0 < ends[1.0] < ends[50.0] == 59
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, np.nan, np.inf])
+def test_unusable_scale_of_termination_is_refused(make_env, scale: float) -> None:
+    with pytest.raises(ValueError, match="scale of termination"):
+        make_env().set_termination_scale(scale)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"action_smoothing": 0.05}, {"objectives": ("action_rate",)}], ids=["plain", "smooth", "rate"]
+)
+def test_saved_state_continues_bit_for_bit(make_vector_env, options) -> None:
+    options = {"horizon": 0.1, "reset_noise": 0.02} | options
     env, other = make_vector_env(3, **options), make_vector_env(3, **options)
     env.reset(seed=3)
     actions = np.random.default_rng(0).uniform(size=(15, 3, 80)).astype(np.float32)
@@ -201,8 +220,10 @@ def test_saved_state_continues_bit_for_bit(make_vector_env) -> None:
     saved = {name: values.copy() for name, values in env.get_state().items()}
     np.testing.assert_array_equal(other.set_state(saved), observations)
     for action in actions[7:]:
-        for left, right in zip(env.step(action)[:4], other.step(action)[:4], strict=True):
+        (*values, info), (*others, other_info) = env.step(action), other.step(action)
+        for left, right in zip(values, others, strict=True):
             np.testing.assert_array_equal(left, right)
+        np.testing.assert_array_equal(info["tracking_error"], other_info["tracking_error"])
 
 
 def test_state_of_another_number_of_environments_is_refused(make_vector_env) -> None:

@@ -37,6 +37,9 @@ class TrackingEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
     and the gains are 0.02, 1, 20 and 0.7 s by default (`reflex=`, which also takes the `delay` of the arc). Equations
     and physiology: :class:`ms_envs.envs.control.ReflexControl`, :class:`ms_envs.envs.control.PostureControl`.
 
+    With `action_smoothing` (s), a first-order low-pass filter stands before the muscles. It begins at no offset, or at
+    the excitations that hold the activations of the start; its output, the action in effect, is observed.
+
     ## Observation space
 
     `Box(-inf, inf, (D,), float32)`. Vectors are in the body's heading frame (x forward, y left, z up), turning with the
@@ -55,6 +58,7 @@ class TrackingEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
     | `muscle_length`                    | M    | opt. lengths   | if in `muscle_signals`                              |
     | `muscle_velocity`                  | M    | 10 opt. l./s   | if in `muscle_signals`                              |
     | `muscle_force`                     | M    | peak forces    | if in `muscle_signals`                              |
+    | `action`                           | A    | as the action  | in effect; with smoothing or `action_rate`          |
     | `reference_i_root_position`        | 3    | m              | reference − body                                    |
     | `reference_i_root_orientation`     | 6    | –              | tangent and normal of the reference root            |
     | `reference_i_root_linear_velocity` | 3    | m/s            |                                                     |
@@ -74,7 +78,9 @@ class TrackingEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
     ## Info
 
     * `tracking_error`: reference − body, (15 + 2 J + 3 K,), zero exactly on the reference; slices in
-      `env.unwrapped.error_slices`.
+      `env.unwrapped.error_slices`. The `objectives` are appended, one entry each, whose ideal is zero as well: `effort`
+      (mean squared activation), `power` (absolute, of all muscles, W per kg of body mass) and `action_rate` (mean
+      squared change of the action in effect, half ranges per control step). Reward and metrics do not depend on them.
     * `metrics`: joint_angle_error (deg), body_position_error (mm, root-relative), global_body_position_error (mm),
       root_position_error (mm), root_orientation_error (deg), joint_velocity_error (deg/s), effort.
     * `phase`: place in the motion, 0 to 1.
@@ -83,14 +89,16 @@ class TrackingEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
 
     ## Starting state
 
-    On the reference at a random phase (`reset_distribution="uniform"`) or at its start (`"start"`), with activations
-    that balance the motion; `reset(options={"phase": p})` chooses the phase, `reset_noise` perturbs the joints.
+    On the reference at a random phase (`reset_distribution="uniform"`), more often where episodes fail (`"adaptive"`,
+    see :mod:`ms_envs.task.reset`) or at its start (`"start"`), with activations that balance the motion;
+    `reset(options={"phase": p})` chooses the phase, `reset_noise` perturbs the joints. A reset with a seed forgets what
+    adaptive resets have learnt.
 
     ## Episode end
 
     *Terminated* when the root is more than `root_termination` (0.5 m) from the reference, a key body relative to its
-    root more than `key_body_termination` (0.5 m), or the physics diverged. *Truncated* after `horizon` seconds: by
-    default 10 s of a looping motion, the end of any other.
+    root more than `key_body_termination` (0.5 m), or the physics diverged; `set_termination_scale` multiplies both
+    limits. *Truncated* after `horizon` seconds: by default 10 s of a looping motion, the end of any other.
 
     ## Arguments
 
@@ -164,6 +172,10 @@ class TrackingEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
             return None
         frames = self.vector.render()
         return None if frames is None else frames[0]
+
+    def set_termination_scale(self, scale: float) -> None:
+        """See :meth:`ms_envs.envs.TrackingVectorEnv.set_termination_scale`."""
+        self.vector.set_termination_scale(scale)
 
     def close(self) -> None:
         """Stop threads, renderer and window."""
