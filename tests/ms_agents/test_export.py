@@ -8,8 +8,10 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from ms_agents import AggregatedPPO, evaluate, export_policy, load_policy
 from ms_agents.cli import main
+from ms_agents.exploration import GaussianExplorer
 from ms_agents.exported_policy import sha256
 from ms_agents.hyperparameters import Hyperparameters
 from ms_agents.runs import BEST, TrainingConfig, load_run
@@ -62,6 +64,25 @@ def test_state_dependent_noise_leaves_the_deterministic_action_alone(make_model,
     model = make_model(explorer="gsde")
     policy = load_policy(export_policy(model, tmp_path, ID))
     assert np.array_equal(policy.predict(OBSERVATIONS)[0], model.predict(OBSERVATIONS, deterministic=True)[0])
+
+
+def test_flow_is_exported_with_its_own_scale_of_the_observations(make_model, tmp_path):
+    pytest.importorskip("onnx", reason="the extra ms-agents[onnx] is not installed")
+    runtime = pytest.importorskip("onnxruntime", reason="the extra ms-agents[onnx] is not installed")
+    model = make_model(explorer="flow")
+    without = model.predict(OBSERVATIONS, deterministic=True)[0]
+    torch.manual_seed(0)
+    for parameter in model.explorer.velocity.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    model.explorer.normalizer.update(model._tensor(3 - OBSERVATIONS[1:]))
+    expected = model.predict(OBSERVATIONS, deterministic=True)[0]
+    assert (np.abs(expected - without) > 0.01).mean() > 0.3
+    folder = export_policy(model, tmp_path, ID, formats=("safetensors", "onnx"))
+    assert np.allclose(load_policy(folder).predict(OBSERVATIONS)[0], expected, atol=1e-5)
+    session = runtime.InferenceSession(folder / "policy.onnx")
+    for batch in (1, 50):
+        (action,) = session.run(["action"], {"observation": OBSERVATIONS[:batch]})
+        assert np.allclose(action, expected[:batch], atol=1e-5)
 
 
 def test_the_manifest_says_what_the_policy_was_made_for(make_model, tmp_path):
@@ -164,8 +185,11 @@ def test_another_export_replaces_the_first(make_model, tmp_path):
 
 
 def test_what_cannot_be_exported_is_refused_by_name(make_model, tmp_path):
-    with pytest.raises(ValueError, match="'FlowExplorer' has no export"):
-        export_policy(make_model(explorer="flow"), tmp_path, ID)
+    class Own(GaussianExplorer):
+        pass
+
+    with pytest.raises(ValueError, match="'Own' has no export; those that have are .*'FlowExplorer'"):
+        export_policy(make_model(explorer=Own()), tmp_path, ID)
     with pytest.raises(ValueError, match="'pickle'.*'safetensors', 'onnx'"):
         export_policy(make_model(), tmp_path, ID, formats=("pickle",))
     with pytest.raises(ValueError, match="body_hash 'mass-1.0', not 'mass-2.0'"):

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium
-import numpy as np
 import safetensors.torch
 from torch import Tensor
 
-from ms_agents.exploration import CorrelatedExplorer
+from ms_agents.exploration import CorrelatedExplorer, Explorer, FlowExplorer
 from ms_agents.exported_policy import (
     GRAPH,
     MANIFEST,
@@ -24,16 +23,13 @@ from ms_agents.exported_policy import (
     sha256,
 )
 from ms_agents.identity import check_identity, environment_identity
+from ms_agents.onnx_graph import onnx_graph
 from ms_agents.ppo.algorithm import AggregatedPPO
 from ms_agents.ppo.policy import TrackingPolicy
 from ms_agents.runs import TrainingConfig, best_checkpoint, package_versions, write_bytes
 
 FILES = {"safetensors": WEIGHTS, "onnx": GRAPH}
 """Format to the file it is written as."""
-
-ONNX_OPSET = 18
-ONNX_IR_VERSION = 8
-"""The oldest that has the opset, for the sake of older runtimes."""
 
 
 def export_run(run: Path, folder: Path, formats: Sequence[str] = ("safetensors",)) -> Path:
@@ -125,9 +121,10 @@ def export_policy(
         activation=hyperparameters.activation,
         observation_clip=hyperparameters.observation_clip,
         explorer=explorer,
+        **_flow(model.explorer),
     )
     tensors = _tensors(model.policy)
-    write = {"safetensors": lambda: safetensors.torch.save(tensors), "onnx": lambda: _onnx_graph(tensors, network)}
+    write = {"safetensors": lambda: safetensors.torch.save(tensors), "onnx": lambda: onnx_graph(tensors, network)}
     contents = {FILES[name]: write[name]() for name in formats}
     manifest = Manifest(
         environment_id=env_id,
@@ -149,6 +146,12 @@ def export_policy(
     return folder
 
 
+def _flow(explorer: Explorer) -> dict[str, Any]:
+    if not isinstance(explorer, FlowExplorer):
+        return {}
+    return {"flow_hidden": explorer.hyperparameters.hidden, "flow_steps": explorer.hyperparameters.steps}
+
+
 def _tensors(policy: TrackingPolicy) -> dict[str, Tensor]:
     normalizer = policy.normalizer
     tensors = {
@@ -164,51 +167,9 @@ def _tensors(policy: TrackingPolicy) -> dict[str, Tensor]:
         last = len(policy.actor) - 1
         actor |= {name: policy.explorer.mixing @ actor[name] for name in (f"{last}.weight", f"{last}.bias")}
     tensors |= {f"actor.{name}": tensor for name, tensor in actor.items()}
+    if isinstance(policy.explorer, FlowExplorer):
+        normalizer, velocity = policy.explorer.normalizer, policy.explorer.velocity
+        scale = {"observation_mean": normalizer.mean.float(), "observation_scale": normalizer.scale}
+        tensors |= {f"transport.{name}": tensor for name, tensor in scale.items()}
+        tensors |= {f"transport.velocity.{name}": tensor for name, tensor in velocity.state_dict().items()}
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-
-
-def _onnx_graph(tensors: Mapping[str, Tensor], network: Network) -> bytes:
-    """What :class:`~ms_agents.exported_policy.ExportedPolicy` computes, as a serialised ONNX model."""
-    try:
-        from onnx import NodeProto, TensorProto, helper, numpy_helper
-    except ImportError as error:
-        raise ImportError("the format 'onnx' needs a package: pip install 'ms-agents[onnx]'") from error
-
-    nodes: list[NodeProto] = []
-
-    def apply(operator: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
-        output = output or f"{operator}_{len(nodes)}"
-        nodes.append(helper.make_node(operator, inputs, [output], **attributes))
-        return output
-
-    def activate(value: str) -> str:
-        if network.activation == "silu":
-            return apply("Mul", value, apply("Sigmoid", value))
-        return apply({"relu": "Relu", "tanh": "Tanh"}[network.activation], value)
-
-    scaled = apply("Mul", apply("Sub", "observation", "observation_mean"), "observation_scale")
-    value = apply("Clip", scaled, "clip_low", "clip_high")
-    for layer in range(len(network.hidden) + 1):
-        value = activate(value) if layer else value
-        value = apply("Gemm", value, f"actor.{2 * layer}.weight", f"actor.{2 * layer}.bias", transB=1)
-    mean = apply("Add", "action_rest", apply("Mul", "action_half_range", value))
-    apply("Min", apply("Max", mean, "action_low"), "action_high", output="action")
-
-    constants = {name: tensor.numpy() for name, tensor in tensors.items()}
-    for name, bound in (("clip_low", -network.observation_clip), ("clip_high", network.observation_clip)):
-        constants[name] = np.array(bound, np.float32)
-    graph = helper.make_graph(
-        nodes,
-        "policy",
-        [helper.make_tensor_value_info("observation", TensorProto.FLOAT, ["N", network.observations])],
-        [helper.make_tensor_value_info("action", TensorProto.FLOAT, ["N", network.actions])],
-        [numpy_helper.from_array(array, name) for name, array in constants.items()],
-    )
-    model = helper.make_model(
-        graph,
-        producer_name="ms-agents",
-        opset_imports=[helper.make_opsetid("", ONNX_OPSET)],
-        ir_version=ONNX_IR_VERSION,
-    )
-    content: bytes = model.SerializeToString()
-    return content

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from ms_agents.exploration.velocity import VelocityField
 from ms_agents.identity import check_identity
 from ms_agents.networks import multilayer_perceptron
 
@@ -27,25 +28,6 @@ FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 WEIGHTS = "policy.safetensors"
 GRAPH = "policy.onnx"
-
-
-class MeanAction(nn.Module):
-    """The deterministic action of an explorer that only shapes noise: the mean of the base policy."""
-
-    def forward(self, observation: Tensor, mean: Tensor) -> Tensor:
-        """The mean, (N, A)."""
-        return mean
-
-
-TRANSPORTS: dict[str, type[nn.Module]] = {
-    "GaussianExplorer": MeanAction,
-    "StateDependentExplorer": MeanAction,
-    "CorrelatedExplorer": MeanAction,
-}
-"""Explorer to the module that carries the mean of the base policy to the deterministic action.
-
-The map of the correlated explorer is linear; the last layer of the exported actor contains it.
-"""
 
 
 @dataclass(frozen=True)
@@ -59,6 +41,8 @@ class Network:
         activation: One of :data:`ms_agents.hyperparameters.ACTIVATIONS`.
         observation_clip: Bound on normalised observations.
         explorer: One of :data:`TRANSPORTS`.
+        flow_hidden: Widths of the hidden layers of the velocity field, where the explorer has one.
+        flow_steps: Euler steps along it.
     """
 
     observations: int
@@ -67,6 +51,58 @@ class Network:
     activation: str
     observation_clip: float
     explorer: str
+    flow_hidden: Sequence[int] = ()
+    flow_steps: int = 0
+
+
+class MeanAction(nn.Module):
+    """The deterministic action of an explorer that only shapes noise: the mean of the base policy.
+
+    Args:
+        network: Architecture.
+    """
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+
+    def forward(self, observation: Tensor, mean: Tensor) -> Tensor:
+        """The mean, (N, A)."""
+        return mean
+
+
+class FlowedAction(nn.Module):
+    """The deterministic action of the flow explorer: where the mean of the base policy flows to.
+
+    Args:
+        network: Architecture.
+    """
+
+    observation_mean: Tensor
+    observation_scale: Tensor
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self._clip, self._steps = network.observation_clip, network.flow_steps
+        for name in ("observation_mean", "observation_scale"):
+            self.register_buffer(name, torch.zeros(network.observations))
+        self.velocity = VelocityField(network.observations, network.actions, network.flow_hidden)
+
+    def forward(self, observation: Tensor, mean: Tensor) -> Tensor:
+        """Euler integration over unit time, from means and to actions in half ranges, (N, A)."""
+        state = ((observation - self.observation_mean) * self.observation_scale).clamp(-self._clip, self._clip)
+        return self.velocity.integrate(state, mean, self._steps)
+
+
+TRANSPORTS: dict[str, type[MeanAction] | type[FlowedAction]] = {
+    "GaussianExplorer": MeanAction,
+    "StateDependentExplorer": MeanAction,
+    "CorrelatedExplorer": MeanAction,
+    "FlowExplorer": FlowedAction,
+}
+"""Explorer to the module that carries the mean of the base policy to the deterministic action.
+
+The map of the correlated explorer is linear; the last layer of the exported actor contains it.
+"""
 
 
 @dataclass(frozen=True)
@@ -150,8 +186,8 @@ def observation_layout(env: VectorEnv[Any, Any, Any]) -> dict[str, list[int]]:
 class ExportedPolicy(nn.Module):
     """The deterministic half of a policy.
 
-    The action is ``transport(rest + half_range * actor(normalised observation))``, clipped into the box; the normalised
-    observation is ``(observation - mean) * scale``, clipped to ``±observation_clip``.
+    The action is ``rest + half_range * transport(observation, actor(normalised observation))``, clipped into the box;
+    the normalised observation is ``(observation - mean) * scale``, clipped to ``±observation_clip``.
 
     Args:
         manifest: What the policy is; :func:`load_policy` fills in the weights.
@@ -173,14 +209,14 @@ class ExportedPolicy(nn.Module):
         for name in ("action_rest", "action_half_range", "action_low", "action_high"):
             self.register_buffer(name, torch.zeros(network.actions))
         self.actor = multilayer_perceptron(network.observations, network.hidden, network.actions, network.activation)
-        self.transport = TRANSPORTS[network.explorer]()
+        self.transport = TRANSPORTS[network.explorer](network)
 
     def forward(self, observation: Tensor) -> Tensor:
         """Actions inside the box, (N, A), for raw observations (N, D)."""
         clip = self.manifest.network.observation_clip
         normalized = ((observation - self.observation_mean) * self.observation_scale).clamp(-clip, clip)
-        mean = self.action_rest + self.action_half_range * self.actor(normalized)
-        return self.transport(observation, mean).clamp(self.action_low, self.action_high)
+        action = self.action_rest + self.action_half_range * self.transport(observation, self.actor(normalized))
+        return action.clamp(self.action_low, self.action_high)
 
     @torch.no_grad()
     def predict(
