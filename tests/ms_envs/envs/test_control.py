@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from ms_envs.bodies import Body, load_body
 from ms_envs.envs.control import ExcitationControl, PostureControl, ReflexControl, ReflexGains
+from ms_envs.envs.reflex_law import SHORTENING
 from ms_envs.motions.clip import MotionClip
 from ms_envs.motions.muscle_table import MuscleTable
 from ms_envs.physics import ReflexCommand
@@ -81,7 +82,7 @@ def test_positive_reflex_action_excites_that_muscle_alone(reflex: ReflexControl,
     action = np.zeros((2, 80))
     action[:, muscle] = 0.5
     raised = excitation(reflex.command(action, TIME), *on_reference) - GAINS.tone
-    np.testing.assert_allclose(raised[:, muscle], GAINS.stiffness * reflex.SCALE * 0.5, atol=1e-9)
+    np.testing.assert_allclose(raised[:, muscle], GAINS.stiffness * SHORTENING * 0.5, atol=1e-9)
     np.testing.assert_allclose(np.delete(raised, muscle, axis=1), 0, atol=1e-9)
 
 

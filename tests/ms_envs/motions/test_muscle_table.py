@@ -38,7 +38,7 @@ def test_moment_arms_are_length_changes_per_angle(legs: Body, squat_clip: Motion
         mujoco.mj_forward(legs.model, data)
         lengths.append(data.actuator_length.copy())
     numeric = (lengths[0] - lengths[1]) / (2 * step)
-    moment_arm = table.moment_arm_at(np.array([frame / squat_clip.fps]))[0, :, knee]
+    moment_arm = table.moment_arm[frame, :, knee]
     np.testing.assert_allclose(moment_arm, numeric, atol=2e-4)
     assert np.abs(moment_arm).max() > 0.02
 

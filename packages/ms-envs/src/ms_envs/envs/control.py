@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
 from ms_envs.bodies.body import Body
+from ms_envs.envs.reflex_law import ReflexTables, posture_offset, reflex_command, shortening
 from ms_envs.motions.clip import MotionClip
 from ms_envs.motions.muscle_table import MuscleTable
 from ms_envs.physics import ReflexCommand
@@ -96,19 +97,15 @@ class ReflexControl:
         gains: Gains of the reflex.
     """
 
-    SCALE: ClassVar[float] = 0.1
-    """Change of target length at the edge of the action box, in optimal fibre lengths."""
-
     def __init__(self, body: Body, clip: MotionClip, gains: ReflexGains) -> None:
         self.action_space = Box(-1.0, 1.0, (body.model.nu,), np.float32)
-        self._table = MuscleTable(clip, body, moment_arms=False)
-        self._arc = _ReflexArc(body, gains)
-        self._offset = -self.SCALE * body.optimal_fiber_length
+        self.tables = reflex_tables(body, MuscleTable(clip, body, moment_arms=False), gains)
+        self._timeline, self._delay = clip.timeline, gains.delay
 
     def command(self, action: NDArray[np.float32], time: NDArray[np.float64]) -> ReflexCommand:
         """Reflex law around the shifted reference lengths."""
-        length, velocity, activation = self._arc.target(self._table, time)
-        return self._arc.around(length + self._offset * np.clip(action, -1.0, 1.0), velocity, activation)
+        offset = shortening(np, self.tables, action)
+        return reflex_command(np, self._timeline, self.tables, self._delay, offset, time)
 
     def neutral(self, activation: NDArray[np.float64]) -> NDArray[np.float64]:
         """No offset."""
@@ -127,20 +124,15 @@ class PostureControl:
         gains: Gains of the reflex.
     """
 
-    SCALE: ClassVar[float] = 0.4
-    """Change of target angle at the edge of the action box, rad."""
-
     def __init__(self, body: Body, clip: MotionClip, gains: ReflexGains) -> None:
         self.action_space = Box(-1.0, 1.0, (len(body.joint_ids),), np.float32)
-        self._table = MuscleTable(clip, body, moment_arms=True)
-        self._arc = _ReflexArc(body, gains)
+        self.tables = reflex_tables(body, MuscleTable(clip, body, moment_arms=True), gains)
+        self._timeline, self._delay = clip.timeline, gains.delay
 
     def command(self, action: NDArray[np.float32], time: NDArray[np.float64]) -> ReflexCommand:
         """Reflex law around the muscle lengths of the offset posture."""
-        length, velocity, activation = self._arc.target(self._table, time)
-        offset = self.SCALE * np.clip(action, -1.0, 1.0)
-        shift = np.matmul(self._table.moment_arm_at(time), offset[:, :, None])[:, :, 0]
-        return self._arc.around(length + shift, velocity, activation)
+        offset = posture_offset(np, self._timeline, self.tables, action, time)
+        return reflex_command(np, self._timeline, self.tables, self._delay, offset, time)
 
     def neutral(self, activation: NDArray[np.float64]) -> NDArray[np.float64]:
         """No offset."""
@@ -175,29 +167,16 @@ def make_control(name: str, body: Body, clip: MotionClip, gains: ReflexGains) ->
     raise ValueError(f"unknown control {name!r}; choose one of {', '.join(map(repr, CONTROLS))}")
 
 
-class _ReflexArc:
-    """Stretch reflex of all muscles around any target."""
-
-    def __init__(self, body: Body, gains: ReflexGains) -> None:
-        self._tone = gains.tone
-        self._feedforward = gains.feedforward / body.strength  # the clip's activations are those of normal strength
-        self._length_gain = gains.stiffness / body.optimal_fiber_length
-        self._velocity_gain = gains.damping / body.optimal_fiber_length
-        self._delay = gains.delay
-
-    def target(
-        self, table: MuscleTable, time: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Reference lengths and velocities to compare with what arrives at a time, and activations of that time."""
-        length, velocity, activation = table.at(time)
-        if self._delay:
-            length, velocity, _ = table.at(time - self._delay)
-        return length, velocity, activation
-
-    def around(
-        self, length: NDArray[np.float64], velocity: NDArray[np.float64], activation: NDArray[np.float64]
-    ) -> ReflexCommand:
-        bias = self._tone + self._feedforward * activation
-        bias -= self._length_gain * length
-        bias -= self._velocity_gain * velocity
-        return ReflexCommand(bias, self._length_gain, self._velocity_gain)
+def reflex_tables(body: Body, table: MuscleTable, gains: ReflexGains) -> ReflexTables:
+    """What the stretch reflex of a body must know, from its muscles along the clip."""
+    return ReflexTables(
+        length=table.length,
+        velocity=table.velocity,
+        activation=table.activation,
+        moment_arm=table.moment_arm,
+        optimal_fiber_length=body.optimal_fiber_length,
+        tone=gains.tone,
+        feedforward=gains.feedforward / body.strength,
+        length_gain=gains.stiffness / body.optimal_fiber_length,
+        velocity_gain=gains.damping / body.optimal_fiber_length,
+    )

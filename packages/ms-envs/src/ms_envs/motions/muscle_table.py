@@ -50,8 +50,3 @@ class MuscleTable:
         """Lengths, velocities and activations at times in s since the first frame, (N,), each (N, M)."""
         length, velocity, activation = self.clip.interpolate(time, self.length, self.velocity, self.activation)
         return length, velocity, activation
-
-    def moment_arm_at(self, time: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Moment arms at the nearest frame, (N, M, J); they change little between frames."""
-        index, fraction, _ = self.clip.locate(time)
-        return self.moment_arm[index + (fraction > 0.5)]
