@@ -34,6 +34,7 @@ class PointMassVectorEnv(VectorEnv):
     ) -> None:
         self.num_envs, self.horizon, self.limit, self.mass = num_envs, horizon or 3.0, root_termination, mass
         self.diverge_at, self.render_mode = diverge_at, render_mode
+        self.scale = 1.0
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = {"autoreset_mode": self.autoreset_mode, "render_modes": ["rgb_array"], "render_fps": 20}
         angle = np.linspace(0, 2 * np.pi, 41)
@@ -94,7 +95,7 @@ class PointMassVectorEnv(VectorEnv):
         info = self.info()
         distance = info["metrics"]["root_position_error"] / 1e3
         reward = np.where(active & ~info["diverged"], np.exp(-10 * distance**2), 0.0)
-        terminated = active & ((distance > self.limit) | info["diverged"])
+        terminated = active & ((distance > self.scale * self.limit) | info["diverged"])
         length = np.full(self.num_envs, self.horizon)
         if not self.clip.loop:
             length = np.minimum(length, self.clip.duration - self.start)
@@ -114,6 +115,9 @@ class PointMassVectorEnv(VectorEnv):
 
     def render(self):
         return tuple(np.zeros((32, 32, 3), np.uint8) for _ in range(self.num_envs))
+
+    def set_termination_scale(self, scale: float) -> None:
+        self.scale = scale
 
     def get_state(self) -> dict[str, Any]:
         generator = np.frombuffer(repr(self.rng.bit_generator.state).encode(), np.uint8).copy()

@@ -40,6 +40,8 @@ class Train:
     """Constants of the learner."""
     set: tuple[tuple[str, str], ...] = ()
     """Constants that differ from the preset, as name and value: --set gamma 0.97 discriminator.updates 16."""
+    curriculum: tuple[float, int] | None = None
+    """Factor on the limits of termination at first, and the steps after which it is 1: --curriculum 2 500000."""
     run_dir: Path | None = None
     """Where the run is kept; by default runs/<id>-<time>."""
     resume: Path | None = None
@@ -69,6 +71,7 @@ class Train:
             seed=self.seed,
             aggregator=self.aggregator,
             explorer=self.explorer,
+            curriculum=self.curriculum,
             hyperparameters=Hyperparameters.preset(self.preset)
             .changed({name: _value(text) for name, text in self.set})
             .with_environments(self.envs),

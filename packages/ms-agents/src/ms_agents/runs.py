@@ -45,6 +45,8 @@ class TrainingConfig:
         aggregator: ``"adversarial"`` or ``"hand-tuned"``.
         explorer: ``"gaussian"``, ``"gsde"``, ``"correlated"`` or ``"flow"``.
         hyperparameters: Constants of the learner.
+        curriculum: Factor on the limits of termination at first, and the steps after which it is 1; see
+            :class:`~ms_agents.curriculum.TerminationCurriculum`.
         checkpoint_interval: Iterations between checkpoints.
         evaluation_interval: Steps between short evaluations; 0 for none.
         evaluation_episodes: Episodes of a short evaluation.
@@ -62,6 +64,7 @@ class TrainingConfig:
     aggregator: str = "adversarial"
     explorer: str = "gaussian"
     hyperparameters: Hyperparameters = field(default_factory=Hyperparameters)
+    curriculum: tuple[float, int] | None = None
     checkpoint_interval: int = 10
     evaluation_interval: int = 100_000
     evaluation_episodes: int = 12
@@ -76,6 +79,10 @@ class TrainingConfig:
         for name in ("steps", "checkpoint_interval"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+        if self.curriculum is not None:
+            start, steps = self.curriculum
+            object.__setattr__(self, "curriculum", (start, steps))  # a list, in files
 
     @property
     def all_env_kwargs(self) -> dict[str, Any]:

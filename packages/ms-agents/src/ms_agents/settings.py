@@ -47,6 +47,8 @@ def train_arguments(config: TrainingConfig) -> list[str]:
     for name in ("aggregator", "explorer", "seed", "steps", "minutes", "threads"):
         if (value := getattr(config, name)) is not None:
             arguments += [f"--{name}", str(value)]
+    if config.curriculum is not None:
+        arguments += ["--curriculum", *map(str, config.curriculum)]
     preset = _constants(type(config.hyperparameters)().to_dict())
     used = _constants(config.hyperparameters.to_dict())
     arguments += _pairs("--set", {name: value for name, value in used.items() if value != preset[name]})

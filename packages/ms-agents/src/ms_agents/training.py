@@ -18,6 +18,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.utils import safe_mean
 
 from ms_agents.checkpoint import read_checkpoint, write_checkpoint
+from ms_agents.curriculum import TerminationCurriculum
 from ms_agents.curve import make_logger
 from ms_agents.evaluation import DEFAULT_HORIZON, evaluate, make_evaluation_env
 from ms_agents.identity import check_identity
@@ -52,6 +53,7 @@ def train(
     run = run or new_run_directory(config.id)
     if not resume and (run / LAST).exists():
         raise ValueError(f"{run} already holds a run; resume it, or choose another directory")
+    curriculum = [TerminationCurriculum(*config.curriculum)] if config.curriculum else []
     torch.set_num_threads(1)  # physics has the other cores
     env = config.make_env()
     try:
@@ -76,7 +78,8 @@ def train(
         console.print(config.hyperparameters, highlight=False)
         keeper = RunKeeper(config, run, progress, console)
         with keeper, _stop_on_interrupt(keeper):
-            model.learn(max(config.steps - model.num_timesteps, 0), callback=keeper, reset_num_timesteps=not resume)
+            steps = max(config.steps - model.num_timesteps, 0)
+            model.learn(steps, callback=[keeper, *curriculum], reset_num_timesteps=not resume)
         model.logger.close()
         if keeper.stopped:
             console.print(f"stopped at {keeper.saved_steps:,} steps; continue with: ms-agents train --resume {run}")
