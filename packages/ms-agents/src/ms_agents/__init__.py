@@ -11,13 +11,23 @@ if TYPE_CHECKING:
     from ms_agents.export import export_policy
     from ms_agents.exported_policy import load_policy
     from ms_agents.ppo.algorithm import AggregatedPPO
+    from ms_agents.qflex.algorithm import QFlex
     from ms_agents.report import TrackingReport
 
-__all__ = ["AggregatedPPO", "TerminationCurriculum", "TrackingReport", "evaluate", "export_policy", "load_policy"]
+__all__ = [
+    "AggregatedPPO",
+    "QFlex",
+    "TerminationCurriculum",
+    "TrackingReport",
+    "evaluate",
+    "export_policy",
+    "load_policy",
+]
 
 _HOME = {
     "AggregatedPPO": "ms_agents.ppo.algorithm",
     "TerminationCurriculum": "ms_agents.curriculum",
+    "QFlex": "ms_agents.qflex.algorithm",
     "TrackingReport": "ms_agents.report",
     "evaluate": "ms_agents.evaluation",
     "export_policy": "ms_agents.export",

@@ -8,9 +8,8 @@ from typing import Any, ClassVar
 import gymnasium
 import numpy as np
 import torch
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
-from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.utils import explained_variance, update_learning_rate
@@ -18,10 +17,9 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 from torch.distributions import Normal
 
-from ms_agents.aggregation import Aggregator, make_aggregator
+from ms_agents.aggregation import Aggregator
 from ms_agents.exploration import Explorer, make_explorer
 from ms_agents.hyperparameters import Hyperparameters
-from ms_agents.identity import environment_identity
 from ms_agents.ppo.persistence import PersistentPPO
 from ms_agents.ppo.policy import TrackingPolicy
 from ms_agents.ppo.rollout import Rollout
@@ -59,6 +57,7 @@ class AggregatedPPO(PersistentPPO):
         "TrackingPolicy": TrackingPolicy,
         "MlpPolicy": TrackingPolicy,
     }
+    hyperparameters: Hyperparameters
     policy: TrackingPolicy
     rollout_buffer: Rollout
 
@@ -76,15 +75,9 @@ class AggregatedPPO(PersistentPPO):
         device: torch.device | str = "auto",
         _init_setup_model: bool = True,
     ) -> None:
-        self.hyperparameters = hp = hyperparameters or Hyperparameters()
-        self.aggregator_choice = aggregator
-        self.explorer_choice = explorer
+        hp = hyperparameters or Hyperparameters()
+        env = self._begin(env, hp, aggregator, explorer)
         self.learning_rate_now = hp.learning_rate
-        self.error_size = 0
-        self.identity: dict[str, Any] = {}
-        self._pending_logs: dict[str, float] = {}
-        if isinstance(env, str):
-            env = gymnasium.make_vec(env, num_envs=hp.environments, autoreset_mode=AutoresetMode.SAME_STEP)
         super().__init__(
             policy,
             env,
@@ -109,15 +102,8 @@ class AggregatedPPO(PersistentPPO):
         if _init_setup_model:
             self._setup_model()
 
-    @staticmethod
-    def _wrap_env(env: Any, verbose: int = 0, monitor_wrapper: bool = True) -> VecEnv:
-        return GymnasiumVecEnv(env) if isinstance(env, VectorEnv) else PPO._wrap_env(env, verbose, monitor_wrapper)
-
     def _setup_model(self) -> None:
-        adapter = self.adapter
-        if adapter is not None:
-            self.error_size = adapter.error_size
-            self.identity = environment_identity(adapter.env)
+        self._know_environment()
         self.rollout_buffer_kwargs = {"error_size": self.error_size}
         super()._setup_model()
         seed = int(torch.initial_seed() % 2**31) if self.seed is None else self.seed
@@ -137,50 +123,7 @@ class AggregatedPPO(PersistentPPO):
             else exploration
         )
         self.policy.explorer = self.explorer
-        choice = self.aggregator_choice
-        self.aggregator: Aggregator = (
-            make_aggregator(
-                choice,
-                self.error_size,
-                self.hyperparameters.discriminator,
-                seed + 1,
-                self.device,
-                None if adapter is None else adapter.error_slices,
-            )
-            if isinstance(choice, str)
-            else choice
-        )
-
-    def set_env(self, env: VectorEnv[Any, Any, Any] | VecEnv, force_reset: bool = True) -> None:  # type: ignore[override]
-        """Continue in another environment, of as many copies, with the same spaces and the same tracking errors.
-
-        Args:
-            env: The environment.
-            force_reset: Whether to reset it before learning goes on.
-
-        Raises:
-            ValueError: If spaces or the length of tracking errors differ.
-        """
-        env = self._wrap_env(env)
-        adapter = env.unwrapped
-        size = adapter.error_size if isinstance(adapter, GymnasiumVecEnv) else 0
-        if size != self.error_size:
-            raise ValueError(
-                f"the model learns from tracking errors ({self.error_size},), the environment gives ({size},)"
-            )
-        super().set_env(env, force_reset)
-        if isinstance(adapter, GymnasiumVecEnv):
-            self.identity = environment_identity(adapter.env)
-
-    def set_random_seed(self, seed: int | None = None) -> None:
-        """Seed everything that draws: torch, numpy, the environment, the order of frames, explorer and aggregator."""
-        super().set_random_seed(seed)
-        if seed is None:
-            return
-        for offset, part in enumerate((self, getattr(self, "aggregator", None), getattr(self, "explorer", None))):
-            generator = getattr(part, "generator", None)
-            if generator is not None:
-                generator.manual_seed(seed + offset)
+        self.aggregator = self._make_aggregator(seed + 1)
 
     def _action_moments(self) -> NDArray[np.float64] | None:
         """Joint moments of actions, (J, A); of no joint if there is no environment and a file has yet to tell."""
@@ -188,15 +131,6 @@ class AggregatedPPO(PersistentPPO):
             return np.zeros((0, *self.action_space.shape))
         base = self.env.unwrapped
         return getattr(base.env.unwrapped, "action_moments", None) if isinstance(base, GymnasiumVecEnv) else None
-
-    def _setup_learn(self, *args: Any, **kwargs: Any) -> tuple[int, BaseCallback]:
-        result: tuple[int, BaseCallback] = super()._setup_learn(*args, **kwargs)
-        for name, value in self._pending_logs.items():
-            self.logger.record(name, value)
-        self._pending_logs = {}
-        if self.policy.normalizer.count == 0:
-            self.policy.normalizer.update(self._tensor(self._last_obs))
-        return result
 
     def collect_rollouts(
         self,
@@ -255,9 +189,6 @@ class AggregatedPPO(PersistentPPO):
         callback.update_locals(locals())
         callback.on_rollout_end()
         return True
-
-    def _tensor(self, array: Any) -> Tensor:
-        return torch.as_tensor(array, dtype=torch.float32, device=self.device)
 
     def _values_at_time_limit(self, infos: list[dict[str, Any]], dones: np.ndarray[Any, Any]) -> Tensor:
         """Value of the last observation of episodes that only ran out of time, zero elsewhere, (N,)."""

@@ -1,0 +1,1 @@
+"""Off-policy learning with value-guided flow exploration."""
