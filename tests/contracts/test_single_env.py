@@ -32,6 +32,13 @@ def test_passes_gymnasiums_checker(env) -> None:
         check_env(env.unwrapped, skip_render_check=True)
 
 
+@pytest.mark.filterwarnings("ignore:.*Box observation space")
+def test_passes_gymnasiums_checker_with_options_that_remember(make) -> None:
+    env = make(action_smoothing=0.05, objectives=("action_rate",), reset_distribution="adaptive")
+    check_env(env.unwrapped, skip_render_check=True)
+    env.close()
+
+
 @pytest.mark.every_pair
 def test_passes_the_checker_of_stable_baselines3(env) -> None:
     checker = pytest.importorskip("stable_baselines3.common.env_checker")

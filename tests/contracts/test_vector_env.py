@@ -96,6 +96,14 @@ def test_behaves_as_gymnasiums_vector_of_single_environments(pair, mode: Autores
     assert ended.all()
 
 
+@pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
+def test_remembered_actions_do_not_outlive_their_episode(pair, mode: AutoresetMode) -> None:
+    ours, theirs = pair(mode, action_smoothing=0.05, objectives=("power", "action_rate"), **SHORT)
+    assert_equivalent(ours.reset(seed=11), theirs.reset(seed=11))
+    for actions in sampled_actions(ours, 12):
+        assert_equivalent(ours.step(actions), theirs.step(actions))
+
+
 def test_resets_by_mask_as_gymnasium_does(pair) -> None:
     ours, theirs = pair(AutoresetMode.DISABLED, **SHORT)
     assert_equivalent(ours.reset(seed=[5, 6, 7]), theirs.reset(seed=[5, 6, 7]))
