@@ -60,6 +60,22 @@ def tracking(
 
 
 @app.command
+def ablation(
+    name: Annotated[str, tyro.conf.Positional],
+    folder: Annotated[Path, tyro.conf.Positional],
+) -> None:
+    """Scores of the settings of a sweep over seeds, their differences with intervals, and what they cost.
+
+    Args:
+        name: Name of the ablation and its folder.
+        folder: Folder of ``ms-agents sweep``.
+    """
+    from benchmarks.ablation import run
+
+    run(name, folder)
+
+
+@app.command
 def emg(bodies: tuple[str, ...] = ("ms-human-700", "myo-fullbody", "myo-legs")) -> None:
     """Muscle timing that static optimisation predicts for walking, beside published electromyography.
 

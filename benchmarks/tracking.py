@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import shlex
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ms_agents.curve import STEP, read_curve
 from ms_agents.evaluation import evaluate
-from ms_agents.hyperparameters import Hyperparameters
 from ms_agents.report import TrackingReport, comparison_markdown
 from ms_agents.runs import BEST, TrainingConfig, load_run
+from ms_agents.settings import train_arguments
 from ms_envs.atomic_file import atomic_file
 
 from benchmarks.results_file import FOLDER, machine, write
@@ -77,48 +77,13 @@ def _summary(report: TrackingReport) -> dict[str, Any]:
 def _command_lines(runs: Sequence[Path]) -> str:
     lines = []
     for path in runs:
-        config = TrainingConfig.load(path)
-        arguments = _arguments(config.env_kwargs)
-        lines.append(
-            f"ms-agents train {config.id} {arguments} --aggregator {config.aggregator} --explorer {config.explorer} "
-            f"--seed {config.seed} --steps {_last_step(path)} --run-dir {path.name}{_changes(config.hyperparameters)}"
-        )
+        config = replace(TrainingConfig.load(path), steps=_last_step(path), minutes=None, threads=None, video=True)
+        lines.append(shlex.join(["ms-agents", *train_arguments(config), "--run-dir", path.name]))
     return "\n".join(["```bash", *lines, "```"])
 
 
-def _arguments(env_kwargs: Mapping[str, Any]) -> str:
-    """Arguments of the environment as the command line takes them."""
-    named = [f"--{name} {env_kwargs[name]}" for name in ("body", "control") if name in env_kwargs]
-    further = [
-        f"{name} {shlex.quote(json.dumps(value))}"
-        for name, value in env_kwargs.items()
-        if name not in ("body", "control")
-    ]
-    return " ".join(named + (["--env", *further] if further else []))
-
-
-def _changes(hyperparameters: Hyperparameters) -> str:
-    """Constants that differ from the preset, as the command line takes them."""
-    preset, used = (_flat(h.to_dict()) for h in (Hyperparameters(), hyperparameters))
-    changed = [f"{name} {value}" for name, value in used.items() if value != preset[name]]
-    return f" --set {' '.join(changed)}" if changed else ""
-
-
-def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested values under dotted names."""
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        flat |= {f"{name}.{k}": v for k, v in value.items()} if isinstance(value, Mapping) else {name: value}
-    return flat
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    with open(path / "progress.csv", newline="") as stream:
-        return list(csv.DictReader(stream))
-
-
 def _last_step(path: Path) -> int:
-    return int(float(_rows(path)[-1]["time/total_timesteps"]))
+    return int(float(read_curve(path)[-1][STEP]))
 
 
 def _keep(source: Path, target: Path) -> None:
@@ -136,9 +101,7 @@ def _draw(runs: Sequence[Path], path: Path) -> None:
     figure, axes = pyplot.subplots(1, len(CURVES), figsize=(4 * len(CURVES), 3.2), layout="constrained")
     for axis, (column, label) in zip(axes, CURVES.items(), strict=True):
         for run_path in runs:
-            points = [
-                (float(row["time/total_timesteps"]) / 1e6, float(row[column])) for row in _rows(run_path) if row[column]
-            ]
+            points = [(float(row[STEP]) / 1e6, float(row[column])) for row in read_curve(run_path) if row[column]]
             axis.plot(*zip(*points, strict=True), label=run_path.name, marker="." if len(points) < 50 else "")
         axis.set(xlabel="environment steps (millions)", ylabel=label)
         axis.grid(alpha=0.3)
