@@ -32,10 +32,13 @@ class Train:
     """Threads that step physics; by default one per core."""
     seed: int = 0
     """Of everything."""
+    algorithm: Literal["ppo", "qflex"] = "ppo"
+    """On-policy, or off-policy with a replay: fewer steps, more work per step."""
     aggregator: Literal["adversarial", "hand-tuned"] = "adversarial"
     """Where the reward comes from."""
-    explorer: Literal["gaussian", "gsde", "correlated", "flow"] = "gaussian"
-    """How base samples become actions: as they are, by state-dependent noise, along the critic's gradient."""
+    explorer: Literal["gaussian", "gsde", "correlated", "flow"] | None = None
+    """How base samples become actions: as they are (the default of ppo), by noise that depends on the state or is
+    correlated at the joints, along the critic's gradient (the default of qflex)."""
     preset: Literal["cpu", "gpu"] = "cpu"
     """Constants of the learner."""
     set: tuple[tuple[str, str], ...] = ()
@@ -51,7 +54,7 @@ class Train:
 
     def __call__(self) -> None:
         """Train."""
-        from ms_agents.hyperparameters import Hyperparameters
+        from ms_agents.algorithms import ALGORITHMS
         from ms_agents.runs import TrainingConfig
         from ms_agents.training import train
 
@@ -69,10 +72,12 @@ class Train:
             minutes=self.minutes,
             threads=self.threads,
             seed=self.seed,
+            algorithm=self.algorithm,
             aggregator=self.aggregator,
-            explorer=self.explorer,
+            explorer=self.explorer or "",
             curriculum=self.curriculum,
-            hyperparameters=Hyperparameters.preset(self.preset)
+            hyperparameters=ALGORITHMS[self.algorithm]
+            .hyperparameters.preset(self.preset)
             .changed({name: _value(text) for name, text in self.set})
             .with_environments(self.envs),
             video=self.video,
@@ -93,7 +98,7 @@ class Sweep:
     """One run each."""
     aggregators: tuple[Literal["adversarial", "hand-tuned"], ...] = ("adversarial",)
     """Where the reward comes from."""
-    explorers: tuple[Literal["gaussian", "gsde", "flow"], ...] = ("gaussian",)
+    explorers: tuple[Literal["gaussian", "gsde", "correlated", "flow"], ...] = ("gaussian",)
     """How base samples become actions."""
     vary: Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction] = ()
     """A constant or an argument of the environment, and its values: --vary action_std 0.05 0.1; may be repeated."""

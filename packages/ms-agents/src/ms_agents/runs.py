@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,12 +16,14 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from ms_envs.atomic_file import atomic_file
 
 from ms_agents.aggregation import AGGREGATORS
-from ms_agents.exploration import EXPLORERS
+from ms_agents.algorithms import ALGORITHMS
+from ms_agents.hyperparameter_set import HyperparameterSet
 from ms_agents.hyperparameters import Hyperparameters
 
 if TYPE_CHECKING:
     from ms_agents.exported_policy import ExportedPolicy
     from ms_agents.ppo.algorithm import AggregatedPPO
+    from ms_agents.qflex.algorithm import QFlex
 
 LAST = "checkpoints/last.pt"
 """Everything needed to continue."""
@@ -42,9 +44,11 @@ class TrainingConfig:
         minutes: Time limit of this call; ``None`` for none.
         threads: Threads that step physics; by default one per core.
         seed: Of everything.
+        algorithm: ``"ppo"`` or ``"qflex"``.
         aggregator: ``"adversarial"`` or ``"hand-tuned"``.
-        explorer: ``"gaussian"``, ``"gsde"``, ``"correlated"`` or ``"flow"``.
-        hyperparameters: Constants of the learner.
+        explorer: ``"gaussian"``, ``"gsde"``, ``"correlated"`` or ``"flow"`` with PPO, ``"flow"`` or ``"gaussian"`` with
+            Qflex; the first of them by default.
+        hyperparameters: Constants of the learner, of the class that belongs to the algorithm.
         curriculum: Factor on the limits of termination at first, and the steps after which it is 1; see
             :class:`~ms_agents.curriculum.TerminationCurriculum`.
         checkpoint_interval: Iterations between checkpoints.
@@ -61,9 +65,10 @@ class TrainingConfig:
     minutes: float | None = None
     threads: int | None = None
     seed: int = 0
+    algorithm: str = "ppo"
     aggregator: str = "adversarial"
-    explorer: str = "gaussian"
-    hyperparameters: Hyperparameters = field(default_factory=Hyperparameters)
+    explorer: str = ""
+    hyperparameters: HyperparameterSet = field(default_factory=Hyperparameters)
     curriculum: tuple[float, int] | None = None
     checkpoint_interval: int = 10
     evaluation_interval: int = 100_000
@@ -73,9 +78,16 @@ class TrainingConfig:
     video: bool = True
 
     def __post_init__(self) -> None:
-        for name, choices in (("aggregator", AGGREGATORS), ("explorer", EXPLORERS)):
-            if (value := getattr(self, name)) not in choices:
-                raise ValueError(f"unknown {name} {value!r}; choose one of {', '.join(map(repr, choices))}")
+        _one_of("algorithm", self.algorithm, ALGORITHMS)
+        algorithm = ALGORITHMS[self.algorithm]
+        object.__setattr__(self, "explorer", self.explorer or algorithm.explorers[0])
+        _one_of("aggregator", self.aggregator, AGGREGATORS)
+        _one_of("explorer", self.explorer, algorithm.explorers)
+        if not isinstance(self.hyperparameters, algorithm.hyperparameters):
+            raise ValueError(
+                f"the algorithm {self.algorithm!r} takes {algorithm.hyperparameters.__name__}, "
+                f"got {type(self.hyperparameters).__name__}"
+            )
         for name in ("steps", "checkpoint_interval"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
@@ -116,7 +128,8 @@ class TrainingConfig:
         try:
             content = json.loads(path.read_text())
             content = {name: value for name, value in content.items() if name not in ("identity", "versions")}
-            return cls(**content | {"hyperparameters": Hyperparameters.from_dict(content["hyperparameters"])})
+            kind = ALGORITHMS[content.get("algorithm", "ppo")].hyperparameters
+            return cls(**content | {"hyperparameters": kind.from_dict(content["hyperparameters"])})
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path} is damaged: {error}") from error
 
@@ -143,7 +156,9 @@ def best_checkpoint(run: Path) -> Path:
     raise ValueError(f"{run} has no checkpoint; expected {BEST} or {LAST} in it")
 
 
-def load_run(run: Path, checkpoint: Path | None = None) -> tuple[AggregatedPPO | ExportedPolicy, str, dict[str, Any]]:
+def load_run(
+    run: Path, checkpoint: Path | None = None
+) -> tuple[AggregatedPPO | QFlex | ExportedPolicy, str, dict[str, Any]]:
     """A trained policy and what it was trained in.
 
     Args:
@@ -158,18 +173,22 @@ def load_run(run: Path, checkpoint: Path | None = None) -> tuple[AggregatedPPO |
     """
     from ms_agents.exported_policy import MANIFEST, load_exported
     from ms_agents.identity import check_identity
-    from ms_agents.ppo.algorithm import AggregatedPPO
 
     if (run / MANIFEST).is_file():
         if checkpoint is not None:
             raise ValueError(f"{run} is an exported policy; it has no other checkpoints")
         return load_exported(run)
     config = TrainingConfig.load(run)
-    model = AggregatedPPO.load(checkpoint or best_checkpoint(run))
+    model = ALGORITHMS[config.algorithm].load().load(checkpoint or best_checkpoint(run))
     env = replace(config, hyperparameters=config.hyperparameters.with_environments(1)).make_env()
     check_identity(model.identity, env)
     env.close()
     return model, config.id, config.all_env_kwargs
+
+
+def _one_of(name: str, value: str, choices: Iterable[str]) -> None:
+    if value not in choices:
+        raise ValueError(f"unknown {name} {value!r}; choose one of {', '.join(map(repr, choices))}")
 
 
 def write_text(path: Path, text: str) -> None:

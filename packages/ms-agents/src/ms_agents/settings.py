@@ -44,7 +44,7 @@ def train_arguments(config: TrainingConfig) -> list[str]:
     for name in named:
         arguments += [f"--{name}", str(config.env_kwargs[name])]
     arguments += _pairs("--env", {name: value for name, value in config.env_kwargs.items() if name not in named})
-    for name in ("aggregator", "explorer", "seed", "steps", "minutes", "threads"):
+    for name in ("algorithm", "aggregator", "explorer", "seed", "steps", "minutes", "threads"):
         if (value := getattr(config, name)) is not None:
             arguments += [f"--{name}", str(value)]
     if config.curriculum is not None:

@@ -17,12 +17,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.utils import safe_mean
 
+from ms_agents.algorithms import ALGORITHMS
 from ms_agents.checkpoint import read_checkpoint, write_checkpoint
 from ms_agents.curriculum import TerminationCurriculum
 from ms_agents.curve import make_logger
 from ms_agents.evaluation import DEFAULT_HORIZON, evaluate, make_evaluation_env
 from ms_agents.identity import check_identity
-from ms_agents.ppo.algorithm import AggregatedPPO
+from ms_agents.learner import TrackingLearner
 from ms_agents.report import TrackingReport, comparison_markdown, comparison_table
 from ms_agents.runs import BEST, LAST, TrainingConfig, new_run_directory, write_text
 from ms_agents.video import film
@@ -55,15 +56,16 @@ def train(
         raise ValueError(f"{run} already holds a run; resume it, or choose another directory")
     curriculum = [TerminationCurriculum(*config.curriculum)] if config.curriculum else []
     torch.set_num_threads(1)  # physics has the other cores
+    algorithm: type[Any] = ALGORITHMS[config.algorithm].load()
     env = config.make_env()
     try:
         elapsed = 0.0
         if resume:
             state = read_checkpoint(run / LAST)
-            model = AggregatedPPO.from_state_dict(state, env, device="auto")
+            model = algorithm.from_state_dict(state, env, device="auto")
             progress = state["run"]
         else:
-            model = AggregatedPPO(
+            model = algorithm(
                 env=env,
                 hyperparameters=config.hyperparameters,
                 aggregator=config.aggregator,
@@ -74,7 +76,8 @@ def train(
             run.mkdir(parents=True, exist_ok=True)
             config.save(run, model.identity)
         model.set_logger(make_logger(run, model.num_timesteps if resume else None))
-        console.print(f"[bold]{run}[/bold]  {config.id}  {config.aggregator}  {config.explorer}  seed {config.seed}")
+        choices = f"{config.algorithm}  {config.aggregator}  {config.explorer}"
+        console.print(f"[bold]{run}[/bold]  {config.id}  {choices}  seed {config.seed}")
         console.print(config.hyperparameters, highlight=False)
         keeper = RunKeeper(config, run, progress, console)
         with keeper, _stop_on_interrupt(keeper):
@@ -90,11 +93,11 @@ def train(
     return run
 
 
-def finish(config: TrainingConfig, run: Path, model: AggregatedPPO, console: Console) -> list[TrackingReport]:
+def finish(config: TrainingConfig, run: Path, model: TrackingLearner, console: Console) -> list[TrackingReport]:
     """Score the trained against the untrained policy, and film it."""
     if config.final_episodes == 0:
         return []
-    best = AggregatedPPO.load(run / BEST) if (run / BEST).is_file() else model
+    best = type(model).load(run / BEST) if (run / BEST).is_file() else model
     horizon = config.env_kwargs.get("horizon")
     env = make_evaluation_env(config.id, episodes=config.final_episodes, **config.all_env_kwargs)
     try:
@@ -237,8 +240,8 @@ class RunKeeper(BaseCallback):
         self._bar.update(self._task, completed=min(steps, self.config.steps), status="  ".join(parts))
 
     @property
-    def _learner(self) -> AggregatedPPO:
-        assert isinstance(self.model, AggregatedPPO)
+    def _learner(self) -> TrackingLearner:
+        assert isinstance(self.model, TrackingLearner)
         return self.model
 
 

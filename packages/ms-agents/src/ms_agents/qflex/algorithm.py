@@ -23,9 +23,6 @@ from ms_agents.qflex.persistence import PersistentCrossQ
 from ms_agents.qflex.policy import QFlexPolicy
 from ms_agents.qflex.replay import TrackingReplay, Transitions
 
-QFLEX_EXPLORERS = ("flow", "gaussian")
-"""What happens to base samples before they are executed: they flow, or nothing."""
-
 
 class QFlex(PersistentCrossQ):
     """Q-guided flow exploration (Qflex, Wei, Zuo & Sui 2026) on CrossQ (Bhatt et al. 2024), with an aggregated reward.
@@ -76,10 +73,8 @@ class QFlex(PersistentCrossQ):
         device: torch.device | str = "auto",
         _init_setup_model: bool = True,
     ) -> None:
-        if explorer not in QFLEX_EXPLORERS:
-            raise ValueError(
-                f"unknown explorer {explorer!r} of Qflex; choose one of {', '.join(map(repr, QFLEX_EXPLORERS))}"
-            )
+        if explorer not in ("flow", "gaussian"):
+            raise ValueError(f"unknown explorer {explorer!r} of Qflex; choose one of 'flow', 'gaussian'")
         hp = hyperparameters or QFlexHyperparameters()
         super().__init__(
             policy,
