@@ -107,5 +107,25 @@ def training_free(
     run(bodies, motions, phases, threads)
 
 
+@app.command
+def coverage(
+    bodies: tuple[str, ...] = ("myo-legs", "myo-fullbody", "ms-human-700"),
+    phases: int = 6,
+    repeats: int = 6,
+    threads: int = 2,
+) -> None:
+    """How far noise of the muscles moves the joints, by explorer and number of muscles.
+
+    Args:
+        bodies: Bodies to measure.
+        phases: Evenly spaced starts of roll-outs.
+        repeats: Roll-outs from each start.
+        threads: Threads that step physics.
+    """
+    from benchmarks.coverage import run
+
+    run(bodies, phases, repeats, threads)
+
+
 if __name__ == "__main__":
     app.cli(prog="python -m benchmarks")

@@ -74,7 +74,7 @@ def test_a_saved_policy_acts_the_same_without_its_environment_and_exported(make_
 
 
 def test_muscles_of_a_body_are_correlated_at_their_joints(small):
-    env = gymnasium.make_vec("ms_envs:MSEmu/Walk-v0", num_envs=1, body="myo-legs", autoreset_mode="SameStep")
+    env = gymnasium.make_vec("ms_envs:MSEmu/Walk-v0", num_envs=4, body="myo-legs", autoreset_mode="SameStep")
     names = env.unwrapped.body.muscle_names
     model = AggregatedPPO(env=env, hyperparameters=small, explorer="correlated", seed=0)
     covariance = model.explorer.mixing @ model.explorer.mixing
