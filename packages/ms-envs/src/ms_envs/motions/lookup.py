@@ -46,7 +46,7 @@ def locate(xp: ModuleType, timeline: Timeline, time: Array) -> tuple[Array, Arra
     """
     rounds = xp.floor(time / timeline.duration) * timeline.loop
     frame = xp.clip((time - rounds * timeline.duration) * timeline.fps, 0, timeline.last)
-    index = xp.minimum(frame.astype(int), timeline.last - 1)
+    index = xp.minimum(frame, timeline.last - 1).astype(int)
     return index, frame - index, rounds[:, None] * timeline.cycle_offset
 
 
