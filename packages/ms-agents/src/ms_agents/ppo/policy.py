@@ -72,7 +72,11 @@ class TrackingPolicy(BasePolicy):
 
     def mean(self, observation: Tensor) -> Tensor:
         """Mean base action, (N, A), of raw observations (N, D)."""
-        mean: Tensor = self.rest + self.half_range * self.actor(self.normalizer(observation))
+        return self.mean_in(self.normalizer(observation))
+
+    def mean_in(self, state: Tensor) -> Tensor:
+        """The same of normalised observations."""
+        mean: Tensor = self.rest + self.half_range * self.actor(state)
         return mean
 
     def log_likelihood(self, base: Tensor, mean: Tensor) -> Tensor:
@@ -105,7 +109,11 @@ class TrackingPolicy(BasePolicy):
 
     def predict_values(self, observation: Tensor) -> Tensor:
         """Value of raw observations, (N,)."""
-        value: Tensor = self.critic(self.normalizer(observation))[:, 0]
+        return self.values_in(self.normalizer(observation))
+
+    def values_in(self, state: Tensor) -> Tensor:
+        """The same of normalised observations."""
+        value: Tensor = self.critic(state)[:, 0]
         return value
 
     def get_distribution(self, observation: Tensor) -> DiagGaussianDistribution:

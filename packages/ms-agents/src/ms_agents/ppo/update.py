@@ -27,7 +27,7 @@ def update_policy(
     Returns:
         What to log, under the names of Stable-Baselines3.
     """
-    observations, base = rollout.observations.flatten(0, 1), rollout.base_actions.flatten(0, 1)
+    states, base = policy.normalizer(rollout.observations.flatten(0, 1)), rollout.base_actions.flatten(0, 1)
     old, returns = rollout.log_likelihoods.flatten(), rollout.returns.flatten()
     advantages = normalized_advantages(rollout.advantages.flatten(), hp.advantage_clip)
     logs: list[Tensor] = []
@@ -36,11 +36,12 @@ def update_policy(
         last_epoch = len(logs)
         order = torch.randperm(rollout.frames, generator=generator, device=generator.device)
         for rows in order.split(hp.minibatch):
-            mean = policy.mean(observations[rows])
+            state = states[rows]
+            mean = policy.mean_in(state)
             log_ratio = policy.log_likelihood(base[rows], mean) - old[rows]
             ratio, advantage = log_ratio.exp(), advantages[rows]
             surrogate = torch.min(ratio * advantage, ratio.clamp(1 - hp.clip, 1 + hp.clip) * advantage).mean()
-            value_loss = (policy.predict_values(observations[rows]) - returns[rows]).square().mean()
+            value_loss = (policy.values_in(state) - returns[rows]).square().mean()
             outside = (mean - mean.clamp(policy.low, policy.high)) / policy.half_range
             bound_loss = outside.square().mean()
             loss = -surrogate + hp.value_coefficient * value_loss + hp.bound_coefficient * bound_loss
