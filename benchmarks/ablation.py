@@ -82,26 +82,26 @@ class _Comparison:
 
     def in_words(self) -> str:
         """What it improves, what it worsens, what is open, and what it costs."""
-        achieved = [q for q in QUANTITIES if q.kind != "cost"]
-        texts = []
-        for effect, text in (
-            (1, "improves {}"),
-            (-1, "worsens {}"),
-            (0, "the interval of the difference contains zero for {}"),
-        ):
-            found = [self._amount(q) for q in achieved if self.effect(q) == effect]
-            texts += [text.format(", ".join(found))] if found else []
-        costs = [
-            self._amount(q) + (", an interval that contains zero" if self.effect(q) == 0 else "")
-            for q in QUANTITIES
-            if q.kind == "cost"
+        achieved, costs = ([q for q in QUANTITIES if (q.kind == "cost") == cost] for cost in (False, True))
+        better, worse, unclear = ([q for q in achieved if self.effect(q) == effect] for effect in (1, -1, 0))
+        texts = [
+            f"{verb} {self._amounts(found)}" for verb, found in (("improves", better), ("worsens", worse)) if found
         ]
-        return f"- **{self.label}**: {'; '.join(texts)}. Cost: {'; '.join(costs)}."
+        if unclear:
+            none = "otherwise no" if texts else "no"
+            texts.append(
+                f"{none} difference shown: the interval contains zero for {', '.join(q.name for q in unclear)}"
+            )
+        return f"- **{self.label}**: {'; '.join(texts)}. Cost: {self._amounts(costs)}."
+
+    def _amounts(self, quantities: Sequence[Quantity]) -> str:
+        return ", ".join(map(self._amount, quantities))
 
     def _amount(self, quantity: Quantity) -> str:
         difference, before = self.difference[quantity.name], self.before[quantity.name]
         share = f", {100 * difference.value / before:+.0f} %" if quantity.kind == "cost" else ""
-        return f"{quantity.name} ({difference.signed()} {quantity.unit}{share})"
+        zero = ", contains zero" if self.effect(quantity) == 0 else ""
+        return f"{quantity.name} ({difference.signed()} {quantity.unit}{share}{zero})"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""

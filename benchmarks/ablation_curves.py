@@ -20,7 +20,7 @@ CURVES = {
     "eval/survival": "survival in short evaluations (s)",
 }
 """Columns of ``progress.csv`` that are drawn."""
-POINTS = 60
+POINTS = 40
 """Points of a curve that are drawn and kept."""
 
 
@@ -48,9 +48,9 @@ def draw(groups: Sequence[Group], steps: int, path: Path) -> None:
         row[1].set(xlabel="wall time (min)")
         for axis in row:
             axis.grid(alpha=0.3)
-    axes[0, 0].legend(frameon=False)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
     with atomic_file(path) as temporary:
-        figure.savefig(temporary, dpi=100)
+        figure.savefig(temporary, dpi=80)
     pyplot.close(figure)
 
 

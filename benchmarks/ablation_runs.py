@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,12 +13,12 @@ import numpy as np
 from ms_agents.curve import STEP, read_curve
 from ms_agents.report import TrackingReport
 from ms_agents.runs import TrainingConfig
-from ms_agents.settings import settings
+from ms_agents.settings import constants, settings
 from ms_agents.sweep import REPORT, is_complete
 from numpy.typing import NDArray
 
 UNTRAINED = "report-untrained.json"
-BASELINES = {"aggregator": "hand-tuned", "explorer": "gaussian"}
+BASELINES = {"algorithm": "ppo", "aggregator": "hand-tuned", "explorer": "gaussian"}
 """What the other values of a setting are compared with; of any other setting it is the value of the first run."""
 SLACK = 1.05
 """Largest ratio of the steps of two runs that count as equally long: iterations differ in length."""
@@ -122,10 +123,16 @@ def read_runs(folder: Path) -> tuple[list[CompleteRun], list[str]]:
 
 
 def varying(runs: Sequence[CompleteRun]) -> list[str]:
-    """Names of the settings, but for the seed, in which runs differ."""
+    """Names of the settings, but for the seed, in which runs differ.
+
+    Constants of the learner count only where runs of the same algorithm differ in them.
+    """
+    learner = {name for run in runs for name in constants(run.config)}
     each = [settings(run.config) for run in runs]
+    pairs = list(itertools.combinations(each, 2))
+    alike = [(a, b) for a, b in pairs if a["algorithm"] == b["algorithm"]]
     names = dict.fromkeys(name for one in each for name in one if name != "seed")
-    return [name for name in names if any(one.get(name) != each[0].get(name) for one in each)]
+    return [name for name in names if any(a.get(name) != b.get(name) for a, b in (alike if name in learner else pairs))]
 
 
 @dataclass(frozen=True)
@@ -198,7 +205,7 @@ def pairs(groups: Sequence[Group]) -> list[Pair]:
 
 
 def described(values: dict[str, Any]) -> str:
-    """Settings in words: aggregators and explorers by their own names, others with the name of the setting."""
+    """Settings in words: parts of the learner by their own names, other values with the name of the setting."""
     return ", ".join(str(value) if name in BASELINES else f"{name} {value}" for name, value in values.items())
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ms_agents.algorithms import ALGORITHMS
 from ms_agents.report import TrackingReport
 from ms_agents.runs import TrainingConfig
 
@@ -88,9 +89,10 @@ def test_page_says_what_helps_by_how_much_and_what_it_costs(sweep: Path, tmp_pat
     page = (tmp_path / "results" / "walk.md").read_text()
     (sentence,) = (line for line in page.split("\n") if line.startswith("- **"))
     assert sentence.startswith("- **adversarial instead of hand-tuned**: improves survival (+1 [+0.867, +1.13] s), ")
-    assert "penalised joint angle error (-1 [-1.13, -0.867] deg); the interval of the difference contains" in sentence
-    assert "zero for completion (+0 [+0, +0] %), penalised body position error (+0 [" in sentence
-    assert "Cost: wall time (+0.5 [+0.5, +0.5] min/100k steps, +50 %); learner time (+0 " in sentence
+    assert "penalised joint angle error (-1 [-1.13, -0.867] deg); otherwise no difference shown" in sentence
+    assert "contains zero for completion, penalised body position error, training episode. " in sentence
+    assert "Cost: wall time (+0.5 [+0.5, +0.5] min/100k steps, +50 %), learner time (+0 [+0, +0] s/" in sentence
+    assert sentence.endswith("+0 %, contains zero).")
     assert "| untrained |  | 0.5 [0.5, 0.5] |" in page and "| adversarial | 3 | 2.1 [2, 2.2] |" in page
     assert "explorer gaussian, body myo-legs: 3 seeds" in page
     assert "with one run: adversarial-gaussian-seed-3, adversarial-flow-seed-0." in page
@@ -137,6 +139,14 @@ def test_runs_may_differ_in_any_setting(make: Make, tmp_path: Path) -> None:
     replace(CONFIG, env_kwargs={"body": "myo-legs", "strength": 1.5}).save(other, {})
     (pair,) = pairs(group(read_runs(tmp_path / "sweep")[0]))
     assert pair.label == "strength 1.5 instead of strength None"
+
+
+def test_algorithms_are_one_setting_although_their_constants_differ(make: Make, tmp_path: Path) -> None:
+    for seed, (algorithm, kind) in enumerate(ALGORITHMS.items()):
+        config = replace(CONFIG, algorithm=algorithm, explorer="flow", hyperparameters=kind.hyperparameters())
+        config.save(make("adversarial", "flow", seed), {})
+    (pair,) = pairs(group(read_runs(tmp_path / "sweep")[0]))
+    assert pair.label == "qflex instead of ppo"
 
 
 def test_curves_meet_where_all_of_them_are() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from ms_agents import sweep as module
+from ms_agents.algorithms import ALGORITHMS
 from ms_agents.checkpoint import read_checkpoint
 from ms_agents.cli import main
 from ms_agents.curve import read_curve
@@ -70,6 +71,11 @@ def test_every_combination_is_a_run_with_its_settings_in_its_name():
     last = runs["adversarial-flow-action_std-0.1-reflex-delay_0-seed-3"]
     assert (last.seed, last.explorer, last.hyperparameters.action_std) == (3, "flow", 0.1)
     assert last.env_kwargs == {"mass": 2.0, "reflex": {"delay": 0}}
+
+
+def test_another_algorithm_is_named_so_that_it_can_share_the_folder():
+    base = TrainingConfig("MSEmu/Walk-v0", algorithm="qflex", hyperparameters=ALGORITHMS["qflex"].hyperparameters())
+    assert list(Sweep(base, (0,), ("adversarial",), ("flow",)).runs()) == ["qflex-adversarial-flow-seed-0"]
 
 
 @pytest.mark.parametrize(

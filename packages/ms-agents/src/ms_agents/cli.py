@@ -96,6 +96,8 @@ class Sweep:
     """Where the runs are kept, one run directory each."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """One run each."""
+    algorithm: Literal["ppo", "qflex"] = "ppo"
+    """On-policy, or off-policy with a replay."""
     aggregators: tuple[Literal["adversarial", "hand-tuned"], ...] = ("adversarial",)
     """Where the reward comes from."""
     explorers: tuple[Literal["gaussian", "gsde", "correlated", "flow"], ...] = ("gaussian",)
@@ -118,20 +120,25 @@ class Sweep:
     """Constants of the learner."""
     set: tuple[tuple[str, str], ...] = ()
     """Constants that differ from the preset, as name and value: --set gamma 0.97 discriminator.updates 16."""
+    curriculum: tuple[float, int] | None = None
+    """Factor on the limits of termination at first, and the steps after which it is 1: --curriculum 2 500000."""
     video: bool = False
     """Whether to film the results."""
 
     def __call__(self) -> None:
         """Sweep; exit status 1 if a run failed."""
         from ms_agents import sweep
-        from ms_agents.hyperparameters import Hyperparameters
+        from ms_agents.algorithms import ALGORITHMS
         from ms_agents.runs import TrainingConfig
 
         base = TrainingConfig(
             id=_importing(self.id),
             env_kwargs=_arguments(self.env, body=self.body, control=self.control),
             steps=self.steps,
-            hyperparameters=Hyperparameters.preset(self.preset)
+            algorithm=self.algorithm,
+            curriculum=self.curriculum,
+            hyperparameters=ALGORITHMS[self.algorithm]
+            .hyperparameters.preset(self.preset)
             .changed({name: _value(text) for name, text in self.set})
             .with_environments(self.envs),
             video=self.video,

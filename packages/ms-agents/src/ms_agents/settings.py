@@ -20,8 +20,13 @@ def settings(config: TrainingConfig) -> dict[str, Any]:
     ``discriminator.updates`` and ``body``.
     """
     flat = {entry.name: getattr(config, entry.name) for entry in fields(config) if entry.name not in NO_SETTING}
-    flat |= dict(flat.pop("env_kwargs")) | _constants(flat.pop("hyperparameters").to_dict())
-    return {name: _plain(value) for name, value in flat.items()}
+    del flat["env_kwargs"], flat["hyperparameters"]
+    return {name: _plain(value) for name, value in (flat | dict(config.env_kwargs) | constants(config)).items()}
+
+
+def constants(config: TrainingConfig) -> dict[str, Any]:
+    """Constants of the learner: name to value."""
+    return _flat(config.hyperparameters.to_dict())
 
 
 def differences(found: TrainingConfig, wanted: TrainingConfig) -> dict[str, tuple[Any, Any]]:
@@ -32,7 +37,7 @@ def differences(found: TrainingConfig, wanted: TrainingConfig) -> dict[str, tupl
 
 def with_setting(config: TrainingConfig, name: str, value: Any) -> TrainingConfig:
     """The same configuration with one constant of the learner, or else one argument of the environment, changed."""
-    if name in _constants(config.hyperparameters.to_dict()):
+    if name in constants(config):
         return replace(config, hyperparameters=config.hyperparameters.changed({name: value}))
     return replace(config, env_kwargs=dict(config.env_kwargs) | {name: value})
 
@@ -49,9 +54,9 @@ def train_arguments(config: TrainingConfig) -> list[str]:
             arguments += [f"--{name}", str(value)]
     if config.curriculum is not None:
         arguments += ["--curriculum", *map(str, config.curriculum)]
-    preset = _constants(type(config.hyperparameters)().to_dict())
-    used = _constants(config.hyperparameters.to_dict())
-    arguments += _pairs("--set", {name: value for name, value in used.items() if value != preset[name]})
+    preset = _flat(type(config.hyperparameters)().to_dict())
+    changed = {name: value for name, value in constants(config).items() if value != preset[name]}
+    arguments += _pairs("--set", changed)
     return arguments if config.video else [*arguments, "--no-video"]
 
 
@@ -59,7 +64,7 @@ def _pairs(flag: str, values: Mapping[str, Any]) -> list[str]:
     return [flag, *(text for name, value in values.items() for text in (name, json.dumps(value)))] if values else []
 
 
-def _constants(values: Mapping[str, Any]) -> dict[str, Any]:
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in values.items():
         flat |= {f"{name}.{k}": v for k, v in value.items()} if isinstance(value, Mapping) else {name: value}

@@ -53,7 +53,9 @@ class Sweep:
     varied: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
     def runs(self) -> dict[str, TrainingConfig]:
-        """Name of each run, ``<aggregator>-<explorer>[-<varied>-<value> …]-seed-<seed>``, to its configuration.
+        """Name of each run to its configuration.
+
+        The name is ``<aggregator>-<explorer>[-<varied>-<value> …]-seed-<seed>``, after ``qflex-`` if that is trained.
 
         Raises:
             ValueError: If there is nothing to run, a value is not valid, or two runs have the same name.
@@ -62,7 +64,7 @@ class Sweep:
         choices = (self.seeds, self.aggregators, self.explorers, *self.varied.values())
         for seed, aggregator, explorer, *values in itertools.product(*choices):
             config = replace(self.base, seed=seed, aggregator=aggregator, explorer=explorer)
-            parts = [aggregator, explorer]
+            parts = [*([] if config.algorithm == "ppo" else [config.algorithm]), aggregator, explorer]
             for name, value in zip(self.varied, values, strict=True):
                 config = with_setting(config, name, value)
                 parts += [name, _in_a_name(value)]
