@@ -65,23 +65,32 @@ class CpuEngine:
         threads: Threads that step; 1 steps in the caller's.
         reflex_delay: Conduction delay of the reflex arc, physics steps.
         support: Natural frequency of a critically damped spring on the root, rad/s; 0 for none.
+        model: What is simulated, if not the body's own model.
     """
 
     def __init__(
-        self, body: Body, num_envs: int, substeps: int, threads: int, *, reflex_delay: int = 0, support: float = 0.0
+        self,
+        body: Body,
+        num_envs: int,
+        substeps: int,
+        threads: int,
+        *,
+        reflex_delay: int = 0,
+        support: float = 0.0,
+        model: mujoco.MjModel | None = None,
     ) -> None:
         self.body, self.num_envs, self.substeps = body, num_envs, substeps
         inertia = np.repeat([body.mass, body.mass * RADIUS_OF_GYRATION**2], 3)
         self._support_stiffness, self._support_damping = inertia * support**2, 2 * inertia * support
-        self.model = model = body.model
+        self.model = model = model or body.model
         if support:
-            self.model = model = copy.copy(body.model)
+            self.model = model = copy.copy(model)
             model.dof_damping[:ROOT_DOF] = self._support_damping  # implicit, hence stable
         self.data = [mujoco.MjData(model) for _ in range(num_envs)]
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
         self._threads = threads
         self._control_step = substeps * model.opt.timestep
-        muscles = model.nu
+        muscles = body.model.nu
         self._qpos = np.zeros((num_envs, model.nq))
         self._qvel = np.zeros((num_envs, model.nv))
         self._key_position = np.zeros((num_envs, len(body.key_bodies), 3))
@@ -241,17 +250,24 @@ class CpuEngine:
         data = self.data[env]
         mujoco.mj_resetData(self.model, data)
         data.qpos[:], data.qvel[:] = self._qpos[env], self._qvel[env]
-        data.act[:] = self._muscles.activation[env]
+        self._place_muscles(env, data)
         mujoco.mj_forward(self.model, data)
         self._copy(env, data)
         age = self.model.opt.timestep * np.arange(self._afferent.shape[1], 0, -1)[:, None]
-        self._afferent[env, :, 0] = data.actuator_length - age * data.actuator_velocity
-        self._afferent[env, :, 1] = data.actuator_velocity
+        self._afferent[env, :, 0] = self._muscles.length[env] - age * self._muscles.velocity[env]
+        self._afferent[env, :, 1] = self._muscles.velocity[env]
         self._oldest[env] = 0
+
+    def _place_muscles(self, env: int, data: mujoco.MjData) -> None:
+        """Let the activations of a body act in a state just set."""
+        data.act[:] = self._muscles.activation[env]
 
     def _copy(self, env: int, data: mujoco.MjData) -> None:
         self._qpos[env], self._qvel[env] = data.qpos, data.qvel
         self._key_position[env] = data.xpos[self.body.key_body_ids]
+        self._copy_muscles(env, data)
+
+    def _copy_muscles(self, env: int, data: mujoco.MjData) -> None:
         muscles = self._muscles
         muscles.activation[env], muscles.force[env] = data.act, data.actuator_force
         muscles.length[env], muscles.velocity[env] = data.actuator_length, data.actuator_velocity

@@ -29,8 +29,10 @@ def _load_mujoco() -> None:
 
 _load_mujoco()
 _advance = types.void(types.uintp, types.uintp)
-_step1 = types.ExternalFunction("mj_step1", _advance)
-_step2 = types.ExternalFunction("mj_step2", _advance)
+step1 = types.ExternalFunction("mj_step1", _advance)
+"""First half of a physics step, given the addresses of an ``mjModel`` and an ``mjData``."""
+step2 = types.ExternalFunction("mj_step2", _advance)
+"""Second half."""
 
 
 @numba.njit(nogil=True, cache=True)
@@ -62,15 +64,30 @@ def reflex_steps(
         afferent: Ring of past lengths and velocities, (delay, 2, M), written.
         oldest: Its oldest entry.
     """
-    delay = len(afferent)
     for substep in range(substeps):
-        past = (oldest + substep) % delay if delay else 0
-        for muscle in range(len(bias)):
-            felt_length, felt_velocity = length[muscle], velocity[muscle]
-            if delay:
-                felt_length, afferent[past, 0, muscle] = afferent[past, 0, muscle], felt_length
-                felt_velocity, afferent[past, 1, muscle] = afferent[past, 1, muscle], felt_velocity
-            stretch = length_gain[muscle] * felt_length + velocity_gain[muscle] * felt_velocity
-            excitation[muscle] = stretch + bias[muscle]
-        _step2(model, data)
-        _step1(model, data)
+        stretch_reflex(excitation, length, velocity, bias, length_gain, velocity_gain, afferent, oldest + substep)
+        step2(model, data)
+        step1(model, data)
+
+
+@numba.njit(nogil=True, cache=True)
+def stretch_reflex(
+    excitation: NDArray[np.float64],
+    length: NDArray[np.float64],
+    velocity: NDArray[np.float64],
+    bias: NDArray[np.float64],
+    length_gain: NDArray[np.float64],
+    velocity_gain: NDArray[np.float64],
+    afferent: NDArray[np.float64],
+    oldest: int,
+) -> None:
+    """Excitations of one physics step; arguments as in :func:`reflex_steps`."""
+    delay = len(afferent)
+    past = oldest % delay if delay else 0
+    for muscle in range(len(bias)):
+        felt_length, felt_velocity = length[muscle], velocity[muscle]
+        if delay:
+            felt_length, afferent[past, 0, muscle] = afferent[past, 0, muscle], felt_length
+            felt_velocity, afferent[past, 1, muscle] = afferent[past, 1, muscle], felt_velocity
+        stretch = length_gain[muscle] * felt_length + velocity_gain[muscle] * felt_velocity
+        excitation[muscle] = stretch + bias[muscle]
