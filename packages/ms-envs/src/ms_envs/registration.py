@@ -13,6 +13,6 @@ def register_all() -> None:
         gymnasium.register(
             id=motion.env_id,
             entry_point="ms_envs.envs:TrackingEnv",
-            vector_entry_point="ms_envs.envs:TrackingVectorEnv",
+            vector_entry_point="ms_envs.envs.engine_choice:make_tracking_vector_env",
             kwargs={"motion": motion.name},
         )

@@ -20,7 +20,7 @@ from ms_envs.envs.vector_env import DEFAULT_HORIZON
 from ms_envs.motions.clip import MotionClip
 from ms_envs.motions.lookup import coordinates_at, reference_at
 from ms_envs.physics import ReflexCommand, RootSupport
-from ms_envs.physics.mjx import MjxEngine, MjxState
+from ms_envs.physics.mjx import Buffers, MjxEngine, MjxState
 from ms_envs.task.action import half_ranges, smoothed
 from ms_envs.task.errors import tracking_error, tracking_metrics
 from ms_envs.task.objectives import objective_values
@@ -132,6 +132,7 @@ class MjxTracking:
         *,
         autoreset_mode: AutoresetMode = AutoresetMode.NEXT_STEP,
         impl: str = "warp",
+        buffers: Buffers | None = None,
     ) -> MjxTracking:
         """Put a task onto the device.
 
@@ -143,6 +144,7 @@ class MjxTracking:
             num_envs: N.
             autoreset_mode: What :meth:`step` does after an episode ends, as Gymnasium defines it.
             impl: Implementation of MJX, see :data:`ms_envs.physics.mjx.IMPLEMENTATIONS`.
+            buffers: Room for contacts and constraints.
 
         Raises:
             ValueError: If the clip does not fit the body or the implementation is unknown.
@@ -168,6 +170,7 @@ class MjxTracking:
                 num_envs,
                 o.substeps,
                 impl=impl,
+                buffers=buffers,
                 reflex_delay=o.reflex_delay,
                 support=o.root_support,
                 fresh_muscles=fresh,

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
+import jax
+import jax.numpy as jnp
 import mujoco
 import numpy as np
+from mujoco import mjx
 
 from ms_envs.bodies.body import ROOT_DOF, Body
 from ms_envs.physics.cpu import MAX_SPEED, RADIUS_OF_GYRATION, ReflexCommand, RootSupport
 from ms_envs.task.rotations import conjugate, multiply
 from ms_envs.task.state import BodyState, Muscles, pose_from_coordinates
-
-try:
-    import jax
-    import jax.numpy as jnp
-    from mujoco import mjx
-except ImportError as error:
-    raise ImportError(f"the MJX engine needs `pip install 'ms-envs[mjx]'` ({error})") from error
 
 IMPLEMENTATIONS = ("warp", "jax")
 """Implementations of MJX: kernels written in Warp (CUDA and CPU), or in JAX (any device, slow to compile)."""
@@ -32,15 +28,29 @@ MINIMUM = 1e-15
 
 
 class Buffers(NamedTuple):
-    """Room that the Warp implementation allocates.
+    """Room that the Warp implementation allocates; the defaults are about twice what clips and falls were seen to need.
 
     Attributes:
         contacts: Pairs of geometries near each other, per body on average over all bodies.
         constraints: Rows of the constraint Jacobian, per body.
     """
 
-    contacts: int = 48
+    contacts: int = 64
     constraints: int = 192
+
+    @classmethod
+    def from_arguments(cls, arguments: Mapping[str, int]) -> Self:
+        """Buffers from keyword arguments.
+
+        Raises:
+            ValueError: If a name is unknown or a size not positive.
+        """
+        if unknown := sorted(set(arguments) - set(cls._fields)):
+            raise ValueError(f"unknown buffers {unknown}; choose from {list(cls._fields)}")
+        for name, size in arguments.items():
+            if size < 1:
+                raise ValueError(f"buffer {name!r} must be at least 1, got {size!r}")
+        return cls(**arguments)
 
 
 class MjxState(NamedTuple):
