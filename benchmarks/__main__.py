@@ -87,6 +87,30 @@ def emg(bodies: tuple[str, ...] = ("ms-human-700", "myo-fullbody", "myo-legs")) 
     run(bodies)
 
 
+@app.command
+def learner(
+    body: str = "myo-fullbody",
+    motion: str = "walk",
+    control: str = "excitation",
+    explorers: tuple[str, ...] = ("gaussian", "gsde", "flow"),
+    threads: int = 2,
+    iterations: int = 5,
+) -> None:
+    """Where the time of a training iteration goes, with each explorer.
+
+    Args:
+        body: Body to train.
+        motion: Motion to train on.
+        control: What actions are.
+        explorers: Explorers to measure.
+        threads: Threads that step physics.
+        iterations: Iterations with each explorer; medians are shown.
+    """
+    from benchmarks.learner import run
+
+    run(body, motion, control, explorers, threads, iterations)
+
+
 @app.command(name="training-free")
 def training_free(
     bodies: tuple[str, ...] = ("myo-fullbody",),
