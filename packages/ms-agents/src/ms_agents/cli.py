@@ -33,7 +33,7 @@ class Train:
     seed: int = 0
     """Of everything."""
     algorithm: Literal["ppo", "qflex"] = "ppo"
-    """On-policy, or off-policy with a replay: fewer steps, more work per step."""
+    """On-policy, or off-policy with a replay."""
     aggregator: Literal["adversarial", "hand-tuned"] = "adversarial"
     """Where the reward comes from."""
     explorer: Literal["gaussian", "gsde", "correlated", "flow"] | None = None

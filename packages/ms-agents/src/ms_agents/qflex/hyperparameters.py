@@ -41,7 +41,7 @@ class QFlexHyperparameters(HyperparameterSet):
     rollout_steps: int = 256
     gradient_steps: int = 1
     learning_starts: int = 2_048
-    replay_capacity: int = 200_000
+    replay_capacity: int = 100_000
     batch: int = 256
     flow_batch: int = 64
     policy_delay: int = 3
