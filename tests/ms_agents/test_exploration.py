@@ -5,6 +5,7 @@ import pytest
 import torch
 from gymnasium.spaces import Box
 from ms_agents import AggregatedPPO
+from ms_agents.aggregation import HandTunedAggregator
 from ms_agents.exploration import FlowExplorer, make_explorer
 from ms_agents.hyperparameters import FlowHyperparameters, Hyperparameters, StateDependentHyperparameters
 from ms_agents.ppo.rollout import Rollout
@@ -13,22 +14,28 @@ CPU = torch.device("cpu")
 WIDTH = 4
 
 
-def make_flow(actions: int, low: float = -1.0, high: float = 1.0, std: float = 0.1, **constants) -> FlowExplorer:
+OBSERVATIONS = Box(-np.inf, np.inf, (WIDTH,), np.float32)
+
+
+def make_flow(actions: int, low: float = -1.0, **constants) -> FlowExplorer:
     torch.manual_seed(0)
-    hp = FlowHyperparameters(**{"hidden": (32,), "minibatch": 128, "learning_rate": 3e-3} | constants)
-    return FlowExplorer(WIDTH, Box(low, high, (actions,), np.float32), std, hp, 10.0, 0, CPU)
+    flow = FlowHyperparameters(**{"hidden": (32,), "minibatch": 128, "learning_rate": 3e-3} | constants)
+    return FlowExplorer(OBSERVATIONS, Box(low, 1.0, (actions,), np.float32), Hyperparameters(flow=flow), 0, CPU)
+
+
+def learn_from(explorer: FlowExplorer, rollout: Rollout) -> dict[str, float]:
+    return explorer.update(rollout, lambda observation: torch.zeros(len(observation)), HandTunedAggregator())
 
 
 def rollout_around(actions: int, best: torch.Tensor, std: float = 0.1, frames: int = 1024) -> Rollout:
-    """Frames around the resting action whose advantage falls with the distance from the best action."""
+    """Episodes of one frame around the resting action, whose reward falls with the distance from the best action."""
     generator = torch.Generator().manual_seed(1)
-    spaces = Box(-np.inf, np.inf, (WIDTH,), np.float32), Box(-1, 1, (actions,), np.float32)
-    rollout = Rollout(frames, *spaces, n_envs=1)
+    rollout = Rollout(frames, OBSERVATIONS, Box(-1, 1, (actions,), np.float32), n_envs=1)
     rollout.observations[:] = torch.randn(rollout.observations.shape, generator=generator)
     rollout.base_actions[:] = std * torch.randn(rollout.base_actions.shape, generator=generator)
     rollout.actions[:] = rollout.base_actions
-    rollout.advantages[:] = -(rollout.actions - best).square().sum(-1)
-    rollout.advantages -= rollout.advantages.mean()
+    rollout.env_rewards[:] = -(rollout.actions - best).square().sum(-1)
+    rollout.dones[:] = True
     return rollout
 
 
@@ -72,7 +79,7 @@ def test_importance_ratio_of_base_samples_is_that_of_the_executed_actions():
 def test_transported_samples_are_better(actions):
     explorer, best = make_flow(actions, epochs=20, step_size=0.05), torch.full((actions,), 0.3)
     rollout = rollout_around(actions, best)
-    logs = explorer.update(rollout)
+    logs = learn_from(explorer, rollout)
     base = rollout.base_actions.flatten(0, 1)
     with torch.no_grad():
         moved = explorer.transport(rollout.observations.flatten(0, 1), base)

@@ -72,8 +72,9 @@ class FlowHyperparameters:
     Attributes:
         hidden: Widths of the hidden layers of critics and velocity field.
         learning_rate: Of Adam.
-        epochs: Passes over a rollout, of the critics and of the velocity field.
+        epochs: Passes over a rollout, of the velocity field; the critics take as many steps, on the replay.
         minibatch: Frames per gradient step.
+        replay_capacity: Frames of this and earlier rollouts that the critics learn from.
         ascent_steps: Steps along the critic's gradient.
         step_size: Length of one per unit of gradient, η.
         reach: Bound on the whole way, in standard deviations of the base policy per action.
@@ -81,12 +82,13 @@ class FlowHyperparameters:
     """
 
     hidden: tuple[int, ...] = (256, 256)
-    learning_rate: float = 3e-4
-    epochs: int = 4
+    learning_rate: float = 1e-3
+    epochs: int = 8
     minibatch: int = 512
+    replay_capacity: int = 16_384
     ascent_steps: int = 20
-    step_size: float = 0.01
-    reach: float = 1.0
+    step_size: float = 0.05
+    reach: float = 0.5
     steps: int = 4
 
 

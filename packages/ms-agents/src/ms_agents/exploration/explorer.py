@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
+    from ms_agents.aggregation import Aggregator
     from ms_agents.ppo.rollout import Rollout
 
 
@@ -44,8 +46,17 @@ class Explorer(Protocol):
         """
         ...
 
-    def update(self, rollout: Rollout) -> dict[str, float]:
-        """Learn from a rollout whose policy update is done; returns what to log."""
+    def update(self, rollout: Rollout, value: Callable[[Tensor], Tensor], aggregator: Aggregator) -> dict[str, float]:
+        """Learn from a rollout whose policy update is done.
+
+        Args:
+            rollout: The rollout.
+            value: Value (B,) of raw observations (B, D), as the policy's critic sees it now.
+            aggregator: What rewards tracking errors.
+
+        Returns:
+            What to log.
+        """
         ...
 
     def state_dict(self) -> dict[str, Any]:
@@ -68,7 +79,7 @@ class GaussianExplorer:
         """The base actions."""
         return base
 
-    def update(self, rollout: Rollout) -> dict[str, float]:
+    def update(self, rollout: Rollout, value: Callable[[Tensor], Tensor], aggregator: Aggregator) -> dict[str, float]:
         """Nothing to learn."""
         return {}
 

@@ -24,6 +24,7 @@ def make_explorer(
     hp: Hyperparameters,
     seed: int,
     device: torch.device,
+    error_size: int = 0,
     moments: NDArray[np.float64] | None = None,
 ) -> Explorer:
     """Build an explorer.
@@ -35,6 +36,7 @@ def make_explorer(
         hp: Constants.
         seed: Of its sampling.
         device: Where it lives.
+        error_size: Length of an error vector, E.
         moments: Joint moments per unit of action, (J, A); the correlated explorer needs them.
 
     Returns:
@@ -56,5 +58,5 @@ def make_explorer(
             )
         return CorrelatedExplorer(torch.as_tensor(moments, device=device), action_space, hp.correlated, device)
     if name == "flow":
-        return FlowExplorer(observations, action_space, hp.action_std, hp.flow, hp.observation_clip, seed, device)
+        return FlowExplorer(observation_space, action_space, hp, seed, device, error_size)
     raise ValueError(f"unknown explorer {name!r}; choose one of {', '.join(map(repr, EXPLORERS))}")

@@ -2,61 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
 from gymnasium.spaces import Box
 from torch import Tensor, nn
 
+from ms_agents.exploration.ascent import bounded_ascent
 from ms_agents.exploration.critic import TwinCritic
 from ms_agents.exploration.explorer import GaussianExplorer
 from ms_agents.exploration.velocity import VelocityField
-from ms_agents.hyperparameters import FlowHyperparameters
+from ms_agents.hyperparameters import Hyperparameters
 from ms_agents.observation_normalizer import ObservationNormalizer
+from ms_agents.replay import TrackingReplay
 
 if TYPE_CHECKING:
+    from ms_agents.aggregation import Aggregator
     from ms_agents.ppo.rollout import Rollout
 
 
 class FlowExplorer(GaussianExplorer):
     """Carries base samples along the action gradient of a critic, in the space of the muscles.
 
-    After each policy update twin critics learn what the executed actions added to the value of their states, samples
-    climb the smaller of the two by a bounded number of bounded steps, and a velocity field learns the way they went.
-    The next rollout integrates that field. Networks work in half ranges of the action box, from the resting action.
+    After each policy update twin critics learn what an action adds to the value of its state,
+    ``r + gamma V(s') − V(s)``, with the reward and the value V of today. That holds for any action, so they learn from
+    earlier rollouts as well: of hundreds of muscles a single one tells too little. Samples then climb the smaller
+    critic by a bounded number of bounded steps, and a velocity field learns the way they went. The next rollout
+    integrates that field. Networks work in half ranges of the action box, from the resting action.
 
     Args:
-        observations: Width of an observation, D.
+        observation_space: A flat box, of width D.
         action_space: The action box.
-        action_std: Standard deviation of the base policy, in half ranges.
-        hyperparameters: Constants.
-        observation_clip: Bound on normalised observations.
+        hyperparameters: Constants, those of the base policy among them.
         seed: Of the sampling; the initial weights come from torch's global generator.
         device: Where it lives.
+        error_size: Length of an error vector, E.
     """
 
     def __init__(
         self,
-        observations: int,
+        observation_space: Box,
         action_space: Box,
-        action_std: float,
-        hyperparameters: FlowHyperparameters,
-        observation_clip: float,
+        hyperparameters: Hyperparameters,
         seed: int,
         device: torch.device,
+        error_size: int = 0,
     ) -> None:
-        self.hyperparameters = hp = hyperparameters
+        self.hyperparameters = hp = hyperparameters.flow
+        self._gamma = hyperparameters.gamma
         low, high = (torch.as_tensor(edge, device=device) for edge in (action_space.low, action_space.high))
         self._half_range = (high - low) / 2
         self._rest = torch.zeros_like(low).clamp(low, high)
         self._low, self._high = (low - self._rest) / self._half_range, (high - self._rest) / self._half_range
-        self._spread = action_std * len(low) ** 0.5
-        self.normalizer = ObservationNormalizer(observations, observation_clip).to(device)
-        self.critic = TwinCritic(observations, len(low), hp.hidden).to(device)
-        self.velocity = VelocityField(observations, len(low), hp.hidden).to(device)
+        observations, actions = observation_space.shape[0], len(low)
+        self._spread = hyperparameters.action_std * actions**0.5
+        self.normalizer = ObservationNormalizer(observations, hyperparameters.observation_clip).to(device)
+        self.critic = TwinCritic(observations, actions, hp.hidden).to(device)
+        self.velocity = VelocityField(observations, actions, hp.hidden).to(device)
         self.critic_optimizer = torch.optim.Adam(self.critic.parameters(), lr=hp.learning_rate)
         self.velocity_optimizer = torch.optim.Adam(self.velocity.parameters(), lr=hp.learning_rate)
+        self.replay = TrackingReplay(hp.replay_capacity, observation_space, action_space, device, error_size=error_size)
         self.generator = torch.Generator(device).manual_seed(seed)
 
     def transport(self, observation: Tensor, base: Tensor) -> Tensor:
@@ -66,14 +72,13 @@ class FlowExplorer(GaussianExplorer):
         )
         return self._rest + self._half_range * action
 
-    def update(self, rollout: Rollout) -> dict[str, float]:
-        """Fit the critics to what the executed actions added, then the velocity field to their gradient."""
-        observation, added = rollout.observations.flatten(0, 1), rollout.advantages.flatten()
+    def update(self, rollout: Rollout, value: Callable[[Tensor], Tensor], aggregator: Aggregator) -> dict[str, float]:
+        """Fit the critics to what executed actions added, then the velocity field to their gradient."""
+        observation = rollout.observations.flatten(0, 1)
         self.normalizer.update(observation)
-        state = self.normalizer(observation)
-        base, executed = (self._normalized(a.flatten(0, 1)) for a in (rollout.base_actions, rollout.actions))
-        added = added / added.std().clamp(min=1e-6)
-        logs = {"flow/critic_loss": self._fit_critic(state, executed, added)}
+        state, base = self.normalizer(observation), self._normalized(rollout.base_actions.flatten(0, 1))
+        self.replay.add(rollout.transitions())
+        logs = self._fit_critic(len(base), value, aggregator)
         target = torch.cat([self.climb(state[rows], base[rows]) for rows in torch.arange(len(base)).split(4096)])
         logs["flow/velocity_loss"] = self._fit_velocity(state, base, target)
         with torch.no_grad():
@@ -81,12 +86,10 @@ class FlowExplorer(GaussianExplorer):
             gain = self.critic.smaller(state, moved) - self.critic.smaller(state, base)
             logs["flow/value_gain"] = float(gain.mean())
             logs["flow/displacement"] = float((moved - base).norm(dim=-1).mean()) / self._spread
-            left = (added - self.critic.smaller(state, executed)).var() / added.var().clamp(min=1e-12)
-            logs["flow/critic_explained_variance"] = 1 - float(left)
         return logs
 
     def climb(self, state: Tensor, base: Tensor) -> Tensor:
-        """Bounded ascent of the smaller critic from base actions, ``aⁿ = aⁿ⁻¹ + min(η, 2√A / ‖g‖) g``.
+        """Bounded ascent of the smaller critic from base actions, by :func:`bounded_ascent`.
 
         What it moves altogether is bounded as well (``reach``), since PPO does not see this second policy change.
 
@@ -97,19 +100,22 @@ class FlowExplorer(GaussianExplorer):
         Returns:
             Normalised actions inside the box, (B, A).
         """
-        hp, action = self.hyperparameters, base.clamp(self._low, self._high)
-        longest = 2 * base.shape[-1] ** 0.5
-        for _ in range(hp.ascent_steps):
-            gradient = self.critic.action_gradient(state, action)
-            size = gradient.norm(dim=-1, keepdim=True).clamp(min=1e-12)
-            action = (action + (longest / size).clamp(max=hp.step_size) * gradient).clamp(self._low, self._high)
+        hp = self.hyperparameters
+        action = bounded_ascent(
+            lambda action: self.critic.action_gradient(state, action),
+            base,
+            steps=hp.ascent_steps,
+            step_size=hp.step_size,
+            low=self._low,
+            high=self._high,
+        )
         moved = action - base
         return base + moved * (hp.reach * self._spread / moved.norm(dim=-1, keepdim=True).clamp(min=1e-12)).clamp(
             max=1.0
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """Networks, optimisers, scale of the observations and random state."""
+        """Networks, optimisers, scale of the observations, replay and random state."""
         return {name: getattr(self, name).state_dict() for name in _PARTS} | {"generator": self.generator.get_state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -121,19 +127,25 @@ class FlowExplorer(GaussianExplorer):
     def _normalized(self, action: Tensor) -> Tensor:
         return (action - self._rest) / self._half_range
 
+    def _fit_critic(self, frames: int, value: Callable[[Tensor], Tensor], aggregator: Aggregator) -> dict[str, float]:
+        hp, losses = self.hyperparameters, []
+        for _ in range(-(-frames // hp.minibatch) * hp.epochs):
+            batch = self.replay.sample(hp.minibatch, self.generator)
+            with torch.no_grad():
+                following = torch.where(batch.terminated, 0.0, value(batch.next_observation))
+                reward = aggregator.reward(batch.error, batch.env_reward)
+                added = reward + self._gamma * following - value(batch.observation)
+                added = (added - added.mean()) / added.std().clamp(min=1e-6)
+            first, second = self.critic(self.normalizer(batch.observation), self._normalized(batch.action))
+            loss = (first - added).square().mean() + (second - added).square().mean()
+            _descend(loss, self.critic_optimizer)
+            losses.append(loss.detach() / 2)
+        return {"flow/critic_explained_variance": 1 - float(torch.stack(losses).mean())}
+
     def _minibatches(self, frames: int) -> Iterator[Tensor]:
         for _ in range(self.hyperparameters.epochs):
             order = torch.randperm(frames, generator=self.generator, device=self.generator.device)
             yield from order.split(self.hyperparameters.minibatch)
-
-    def _fit_critic(self, state: Tensor, action: Tensor, added: Tensor) -> float:
-        losses = []
-        for rows in self._minibatches(len(state)):
-            first, second = self.critic(state[rows], action[rows])
-            loss = (first - added[rows]).square().mean() + (second - added[rows]).square().mean()
-            _descend(loss, self.critic_optimizer)
-            losses.append(loss.detach())
-        return float(torch.stack(losses).mean())
 
     def _fit_velocity(self, state: Tensor, base: Tensor, target: Tensor) -> float:
         """Flow matching on straight lines (Lipman et al. 2023)."""
@@ -147,7 +159,7 @@ class FlowExplorer(GaussianExplorer):
         return float(torch.stack(losses).mean())
 
 
-_PARTS = ("normalizer", "critic", "velocity", "critic_optimizer", "velocity_optimizer")
+_PARTS = ("normalizer", "critic", "velocity", "critic_optimizer", "velocity_optimizer", "replay")
 
 
 def _descend(loss: Tensor, optimizer: torch.optim.Optimizer) -> None:

@@ -48,7 +48,7 @@ class StateDependentExplorer(GaussianExplorer):
         features = nn.functional.normalize(self.features(self.normalizer(observation)), dim=-1)
         return torch.einsum("nf,nfa->na", features, self._weights)
 
-    def update(self, rollout: Any) -> dict[str, float]:
+    def update(self, rollout: Any, value: Any, aggregator: Any) -> dict[str, float]:
         """Renew the scale of the observations."""
         self.normalizer.update(rollout.observations.flatten(0, 1))
         return {}

@@ -117,6 +117,7 @@ class AggregatedPPO(PersistentPPO):
                 self.hyperparameters,
                 seed + 2,
                 self.device,
+                self.error_size,
                 self._action_moments(),
             )
             if isinstance(exploration, str)
@@ -168,7 +169,7 @@ class AggregatedPPO(PersistentPPO):
             rollout.dones[step] = torch.as_tensor(dones, device=self.device)
             if self.error_size:
                 rollout.errors[step] = self._tensor(env.tracking_error)
-            rollout.next_values[step] = self._values_at_time_limit(infos, dones)
+            rollout.time_limits[step], rollout.next_values[step] = self._values_at_time_limit(infos, dones)
             for name, values in getattr(env, "metrics", {}).items():
                 metrics[name] = metrics.get(name, 0.0) + float(np.nanmean(values)) / n_rollout_steps
 
@@ -190,15 +191,17 @@ class AggregatedPPO(PersistentPPO):
         callback.on_rollout_end()
         return True
 
-    def _values_at_time_limit(self, infos: list[dict[str, Any]], dones: np.ndarray[Any, Any]) -> Tensor:
-        """Value of the last observation of episodes that only ran out of time, zero elsewhere, (N,)."""
+    def _values_at_time_limit(self, infos: list[dict[str, Any]], dones: np.ndarray[Any, Any]) -> tuple[Tensor, Tensor]:
+        """Which episodes only ran out of time (N,), and the value of their last observation, zero elsewhere, (N,)."""
         values = torch.zeros(len(dones), device=self.device)
         cut = [i for i in np.flatnonzero(dones).tolist() if infos[i].get("TimeLimit.truncated", False)]
+        mask = torch.zeros(len(dones), dtype=torch.bool, device=self.device)
         if cut:
+            mask[cut] = True
             last = self._tensor(np.stack([infos[i]["terminal_observation"] for i in cut]))
             with torch.no_grad():
                 values[cut] = self.policy.predict_values(last)
-        return values
+        return mask, values
 
     def _reward(self, rollout: Rollout) -> None:
         errors, env_rewards = rollout.errors.flatten(0, 1), rollout.env_rewards.flatten()
@@ -213,7 +216,7 @@ class AggregatedPPO(PersistentPPO):
         start = time.perf_counter()
         self.policy.set_training_mode(True)
         self._update_policy(self.rollout_buffer)
-        logs = self.explorer.update(self.rollout_buffer)
+        logs = self.explorer.update(self.rollout_buffer, self.policy.predict_values, self.aggregator)
         logs |= self.aggregator.update(self.rollout_buffer.errors.flatten(0, 1))
         self.policy.normalizer.update(self.rollout_buffer.observations.flatten(0, 1))
         for name, value in logs.items():

@@ -6,6 +6,8 @@ import torch
 from gymnasium import spaces
 from torch import Tensor
 
+from ms_agents.replay import Transitions
+
 
 class Rollout:
     """Frames of T steps of N environments, as tensors on the learner's device.
@@ -18,6 +20,7 @@ class Rollout:
         values: Critic's value of each observation, (T, N).
         next_values: Value of what followed: zero after a failure, that of the last observation at a time limit, (T, N).
         dones: Whether the episode ended with this frame, bool, (T, N).
+        time_limits: Whether it only ran out of time, bool, (T, N).
         errors: Raw tracking errors, (T, N, E).
         env_rewards: Reward the environment gave, (T, N).
         rewards: Reward of the aggregator, (T, N).
@@ -59,6 +62,7 @@ class Rollout:
         self.values = zeros()
         self.next_values = zeros()
         self.dones = zeros(dtype=torch.bool)
+        self.time_limits = zeros(dtype=torch.bool)
         self.errors = zeros(error_size)
         self.env_rewards = zeros()
         self.rewards = zeros()
@@ -74,3 +78,20 @@ class Rollout:
             advantage = difference[step] + decay[step] * advantage
             self.advantages[step] = advantage
         torch.add(self.advantages, self.values, out=self.returns)
+
+    def transitions(self) -> Transitions:
+        """Frames whose following observation is known: all but the last of each environment and those at a time limit.
+
+        Returns:
+            B frames; what follows a failure is not its own observation, but nothing follows it.
+        """
+        known = ~self.time_limits[:-1]
+        columns = (
+            self.observations[:-1],
+            self.actions[:-1],
+            self.observations[1:],
+            self.dones[:-1],
+            self.errors[:-1],
+            self.env_rewards[:-1],
+        )
+        return Transitions(*(column[known] for column in columns))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import gymnasium
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import RolloutReturn
-from stable_baselines3.common.vec_env import VecEnv, VecNormalize
+from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from ms_agents.aggregation import Aggregator
@@ -21,7 +21,7 @@ from ms_agents.qflex.hyperparameters import QFlexHyperparameters
 from ms_agents.qflex.losses import critic_loss, flow_loss, policy_loss
 from ms_agents.qflex.persistence import PersistentCrossQ
 from ms_agents.qflex.policy import QFlexPolicy
-from ms_agents.qflex.replay import TrackingReplay, Transitions
+from ms_agents.replay import TrackingReplay, Transitions
 
 
 class QFlex(PersistentCrossQ):
@@ -102,7 +102,7 @@ class QFlex(PersistentCrossQ):
             self._setup_model()
 
     def _setup_model(self) -> None:
-        if isinstance(self.env, VecNormalize):
+        if self._vec_normalize_env is not None:
             raise ValueError("Qflex normalises observations itself; give the environment without VecNormalize")
         self._know_environment()
         self.replay_buffer_kwargs = {"error_size": self.error_size}
@@ -119,7 +119,7 @@ class QFlex(PersistentCrossQ):
         tb_log_name: str = "QFlex",
         reset_num_timesteps: bool = True,
         progress_bar: bool = False,
-    ) -> QFlex:
+    ) -> Self:
         """Learn for at least as many environment steps, in whole iterations; each ``log_interval``-th is logged."""
         super().learn(total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps, progress_bar)
         return self
@@ -203,6 +203,7 @@ class QFlex(PersistentCrossQ):
     def train(self, gradient_steps: int, batch_size: int = 64) -> None:
         """Update critics, base policy and velocity field on batches of the replay."""
         policy, hp = self.policy, self.hyperparameters
+        policy.set_training_mode(False)  # the losses let batch renormalisation learn where it should
         for _ in range(gradient_steps):
             self._n_updates += 1
             batch = self.replay_buffer.sample(batch_size, self.generator)

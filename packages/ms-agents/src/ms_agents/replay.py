@@ -83,7 +83,8 @@ class TrackingReplay:
         return self._filled
 
     def add(self, transitions: Transitions) -> None:
-        """Keep the transitions of one vector step in place of the oldest."""
+        """Keep transitions in place of the oldest; of more than fit, the last."""
+        transitions = Transitions(*(rows[-self.buffer_size :] for rows in transitions))
         slots = (self._next + torch.arange(len(transitions.action))) % self.buffer_size
         for kept, new in zip(self._rows, transitions, strict=True):
             kept[slots] = new
