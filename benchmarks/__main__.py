@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # idle threads of numpy would spin on the cores that step physics
 
@@ -21,6 +21,9 @@ def throughput(
     threads: int = 2,
     steps: int = 20,
     repeats: int = 15,
+    engine: Literal["cpu", "mjx"] = "cpu",
+    sizes: tuple[int, ...] = (),
+    impl: Literal["warp", "jax"] = "warp",
 ) -> None:
     """Steps per second of the vector environment beside bare MuJoCo and process-based vector environments.
 
@@ -31,7 +34,15 @@ def throughput(
         threads: Threads, and processes of the others.
         steps: Control steps from each reset.
         repeats: Interleaved repetitions; the table shows medians.
+        engine: What moves the bodies; "mjx" is compared with bare `mjx.step` alone.
+        sizes: Numbers of environments on MJX; by default thousands on a GPU, a few on the CPU.
+        impl: Implementation of MJX.
     """
+    if engine == "mjx":
+        from benchmarks import throughput_mjx
+
+        throughput_mjx.run(bodies, motion, sizes, impl, steps, repeats)
+        return
     from benchmarks.throughput import run
 
     run(bodies, motion, num_envs, threads, steps, repeats)

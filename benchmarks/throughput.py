@@ -60,7 +60,7 @@ class BareMujoco:
 
     def reset(self) -> None:
         """Take over the states of the environment after its reset."""
-        self._env.reset(options={"phase": _phases(self.num_envs)})
+        self._env.reset(options={"phase": phases(self.num_envs)})
         states = self._env.get_state()["physics"]
         for data, state in zip(self._data, states, strict=True):
             mujoco.mj_setState(self._model, data, state, mujoco.mjtState.mjSTATE_INTEGRATION)
@@ -91,7 +91,7 @@ class ThreadedEnv:
 
     def reset(self) -> None:
         """Put the bodies on the motion."""
-        self._env.reset(options={"phase": _phases(self.num_envs)})
+        self._env.reset(options={"phase": phases(self.num_envs)})
 
     def advance(self, actions: NDArray[np.float32]) -> None:
         """Take control steps with actions (T, N, M)."""
@@ -172,11 +172,11 @@ def run(bodies: Sequence[str], motion: str, num_envs: int, threads: int, steps: 
     machine = results_file.machine()
     results = [r for body in bodies for r in measure(body, motion, num_envs, threads, steps, repeats)]
     settings = {"motion": motion, "steps": steps, "repeats": repeats, "control_rate": 50, "timestep": 0.002}
-    Console().print(_table(results))
+    Console().print(table(results))
     results_file.write(
         "throughput",
         {"machine": machine, "settings": settings, "results": [asdict(result) for result in results]},
-        _markdown(results, machine, settings),
+        markdown(results, machine, settings, "bare `mj_step`", "throughput"),
     )
 
 
@@ -189,7 +189,7 @@ def measure(body: str, motion: str, num_envs: int, threads: int, steps: int, rep
 
     def make_vec(control: str) -> Any:
         return gymnasium.make_vec(
-            f"ms_envs:{name}", num_envs=num_envs, body=body, threads=threads, control=control, **ENDLESS
+            f"ms_envs:{name}", num_envs=num_envs, engine="cpu", body=body, threads=threads, control=control, **ENDLESS
         )
 
     env = make_vec("excitation")
@@ -213,28 +213,31 @@ def measure(body: str, motion: str, num_envs: int, threads: int, steps: int, rep
                 speed.append(steps * contestant.num_envs / elapsed)
     for contestant in contestants:
         contestant.close()
-    return [_summary(body, c, s, speeds[0]) for c, s in zip(contestants, speeds, strict=True)]
+    return [summary(body, c, s, speeds[0]) for c, s in zip(contestants, speeds, strict=True)]
 
 
-def _summary(body: str, contestant: Contestant, speeds: list[float], bare: list[float]) -> Throughput:
+def summary(body: str, contestant: Contestant, speeds: list[float], bare: list[float]) -> Throughput:
+    """Quartiles of a contestant's speeds, and its share of the bare ones of the same repetitions."""
     lower, median, upper = (round(speed, 1) for speed in statistics.quantiles(speeds, n=4))
     share = statistics.median(speed / reference for speed, reference in zip(speeds, bare, strict=True))
     return Throughput(body, contestant.name, contestant.num_envs, median, (lower, upper), round(share, 3))
 
 
-def _phases(num_envs: int) -> NDArray[np.float64]:
+def phases(num_envs: int) -> NDArray[np.float64]:
+    """Evenly spaced starts in the motion, (N,)."""
     return np.arange(num_envs) / num_envs
 
 
-def _table(results: Sequence[Throughput]) -> Table:
-    table = Table("body", "what steps it", "envs", "steps/s", "quartiles", "of bare", title="Control steps per second")
+def table(results: Sequence[Throughput]) -> Table:
+    """The results for the terminal."""
+    rows = Table("body", "what steps it", "envs", "steps/s", "quartiles", "of bare", title="Control steps per second")
     previous = None
     for r in results:
         if previous not in (None, r.body):
-            table.add_section()
+            rows.add_section()
         previous = r.body
-        table.add_row(*_cells(r))
-    return table
+        rows.add_row(*_cells(r))
+    return rows
 
 
 def _cells(r: Throughput) -> tuple[str, ...]:
@@ -243,12 +246,15 @@ def _cells(r: Throughput) -> tuple[str, ...]:
     return r.body, r.contestant, str(r.num_envs), speed, spread, f"{r.share_of_bare:.0%}"
 
 
-def _markdown(results: Sequence[Throughput], machine: dict[str, Any], settings: dict[str, Any]) -> str:
+def markdown(
+    results: Sequence[Throughput], machine: dict[str, Any], settings: dict[str, Any], bare: str, command: str
+) -> str:
+    """The results as a Markdown page, with what they were compared with and the command that makes it."""
     lines = [
         "# Throughput",
         "",
         "Control steps per second of all environments together; median and quartiles over repetitions; share of the",
-        "speed of bare `mj_step` in the same repetition. Made by `python -m benchmarks throughput`.",
+        f"speed of {bare} in the same repetition. Made by `python -m benchmarks {command}`.",
         "",
         "| body | what steps it | envs | steps/s | quartiles | of bare |",
         "|---|---|---:|---:|---:|---:|",

@@ -1,4 +1,4 @@
-"""Which motion and body each contract is checked on: a few by default, every pair with ``--run-slow``."""
+"""Which motion, body and engine each contract is checked on: a few by default, all with ``--run-slow``."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import gymnasium
-import ms_envs
 import pytest
+from gymnasium.vector import VectorEnv
 from ms_envs.bodies import BODIES
 from ms_envs.motions import MOTIONS, motions_of
 
@@ -18,7 +18,13 @@ LIGHT = (*DEFAULT, ("myo-fullbody", "dance_b"), ("ms-human-700", "cartwheel"))
 """Where those marked ``every_pair`` are checked unless slow tests run."""
 
 
+ENGINES = ("cpu", pytest.param("mjx", marks=pytest.mark.slow))
+"""Where those marked ``every_engine`` are checked."""
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if metafunc.definition.get_closest_marker("every_engine") is not None:
+        metafunc.parametrize("engine", ENGINES)
     if "suite_env" not in metafunc.fixturenames:
         return
     everywhere = metafunc.definition.get_closest_marker("every_pair") is not None
@@ -47,11 +53,31 @@ def make(suite_env: tuple[str, str]) -> Callable[..., gymnasium.Env]:
 
 
 @pytest.fixture
-def make_vec(suite_env: tuple[str, str]) -> Callable[..., ms_envs.TrackingVectorEnv]:
-    """Builds the vector environment of the pair."""
+def engine() -> str:
+    """What moves the bodies of vector environments."""
+    return "cpu"
+
+
+@pytest.fixture
+def make_vec(suite_env: tuple[str, str], engine: str) -> Callable[..., VectorEnv]:
+    """Builds the vector environment of the pair.
+
+    MJX is slow on the CPU: there every control step is one physics step, and episodes have as many steps as else.
+    """
     name, body = suite_env
 
-    def build(num_envs: int = 3, **options: Any) -> ms_envs.TrackingVectorEnv:
-        return gymnasium.make_vec(name, num_envs=num_envs, body=body, threads=min(num_envs, os.cpu_count()), **options)
+    def on_threads(num_envs: int = 3, **options: Any) -> VectorEnv:
+        threads = min(num_envs, os.cpu_count())
+        return gymnasium.make_vec(name, num_envs=num_envs, engine="cpu", body=body, threads=threads, **options)
 
-    return build
+    def on_mjx(num_envs: int = 3, **options: Any) -> VectorEnv:
+        pytest.importorskip("mujoco.mjx")
+        pytest.importorskip("array_api_compat")
+        from gymnasium.wrappers.vector import JaxToNumpy
+
+        if "horizon" in options:
+            options["horizon"] /= 10
+        env = gymnasium.make_vec(name, num_envs=num_envs, engine="mjx", body=body, control_rate=500.0, **options)
+        return JaxToNumpy(env)
+
+    return on_mjx if engine == "mjx" else on_threads

@@ -118,6 +118,7 @@ def test_resets_by_mask_as_gymnasium_does(pair) -> None:
             )
 
 
+@pytest.mark.every_engine
 def test_reset_by_mask_leaves_the_others_alone(env) -> None:
     before, _ = env.reset(seed=0)
     after, info = env.reset(seed=9, options={"reset_mask": np.array([False, True, False])})
@@ -126,6 +127,7 @@ def test_reset_by_mask_leaves_the_others_alone(env) -> None:
     assert info["_tracking_error"].tolist() == [False, True, False]
 
 
+@pytest.mark.every_engine
 @pytest.mark.parametrize("mask", [[True], [1, 0, 1], [False, False, False], True])
 def test_unusable_mask_is_refused(env, mask) -> None:
     env.reset(seed=0)
@@ -133,6 +135,7 @@ def test_unusable_mask_is_refused(env, mask) -> None:
         env.reset(options={"reset_mask": np.array(mask)})
 
 
+@pytest.mark.every_engine
 def test_next_step_mode_returns_the_last_observation_and_then_a_reset(env) -> None:
     env.reset(seed=0)
     actions = sampled_actions(env, 6)
@@ -148,6 +151,7 @@ def test_next_step_mode_returns_the_last_observation_and_then_a_reset(env) -> No
     assert (last[ended] != first[ended]).any(axis=1).all()
 
 
+@pytest.mark.every_engine
 def test_same_step_mode_returns_the_first_observation_and_keeps_the_last(make_vec) -> None:
     env = make_vec(3, autoreset_mode="SameStep", **SHORT)
     env.reset(seed=0)
@@ -165,6 +169,7 @@ def test_same_step_mode_returns_the_first_observation_and_keeps_the_last(make_ve
     env.close()
 
 
+@pytest.mark.every_engine
 def test_disabled_mode_refuses_to_step_what_has_ended(make_vec) -> None:
     env = make_vec(2, autoreset_mode=AutoresetMode.DISABLED, **SHORT)
     env.reset(seed=0)
@@ -184,6 +189,7 @@ def test_environment_i_is_the_single_environment_with_seed_plus_i(make, env) -> 
     assert len({row.tobytes() for row in observations}) == 3
 
 
+@pytest.mark.every_engine
 def test_seeds_can_be_given_one_by_one(env) -> None:
     together, _ = env.reset(seed=100)
     listed, _ = env.reset(seed=[100, 101, 102])
@@ -193,6 +199,7 @@ def test_seeds_can_be_given_one_by_one(env) -> None:
         env.reset(seed=[1, 2])
 
 
+@pytest.mark.every_engine
 def test_unseeded_resets_differ(env) -> None:
     first, second = env.reset()[0], env.reset()[0]
     assert (first != second).any()
@@ -209,6 +216,7 @@ def test_number_of_threads_does_not_matter(suite_env) -> None:
     np.testing.assert_array_equal(*results)
 
 
+@pytest.mark.every_engine
 def test_returned_arrays_are_never_reused(env) -> None:
     observations, info = env.reset(seed=0)
     kept, error = observations.copy(), info["tracking_error"].copy()
@@ -218,6 +226,7 @@ def test_returned_arrays_are_never_reused(env) -> None:
     np.testing.assert_array_equal(info["tracking_error"], error)
 
 
+@pytest.mark.every_engine
 def test_every_info_has_its_mask(env) -> None:
     def check(info: dict) -> None:
         for name in info:
@@ -232,6 +241,7 @@ def test_every_info_has_its_mask(env) -> None:
         check(env.step(action)[4])
 
 
+@pytest.mark.every_engine
 @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
 def test_gymnasium_can_record_episode_statistics(make_vec, mode: AutoresetMode) -> None:
     env = RecordEpisodeStatistics(make_vec(3, autoreset_mode=mode, **SHORT))
@@ -243,6 +253,7 @@ def test_gymnasium_can_record_episode_statistics(make_vec, mode: AutoresetMode) 
     env.close()
 
 
+@pytest.mark.every_engine
 @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
 def test_gymnasium_can_list_infos(make_vec, mode: AutoresetMode) -> None:
     env = DictInfoToList(make_vec(3, autoreset_mode=mode, **SHORT))
@@ -275,6 +286,7 @@ def test_works_in_processes(make, make_vec) -> None:
     ours.close()
 
 
+@pytest.mark.every_engine
 def test_close_can_be_called_twice(env) -> None:
     env.close()
     env.close()

@@ -279,14 +279,16 @@ class MjxTracking:
         return state, TimeStep(observation, reward, ended, truncated, info)
 
     def _advanced(self, state: TrackingState, action: jax.Array, active: jax.Array) -> TrackingState:
-        """Let the actions take effect for one control step."""
-        taken = jnp.clip(action, self.settings.low, self.settings.high)
+        """Let the actions take effect for one control step; those that are not finite count as divergence."""
+        sound = jnp.isfinite(action).all(axis=1)
+        taken = jnp.clip(jnp.where(sound[:, None], action, state.action), self.settings.low, self.settings.high)
         state = state._replace(
             steps=state.steps + active,
             previous_action=state.action,
             action=smoothed(taken, state.action, self.timestep, self.smoothing),
         )
-        physics = self.engine.step(state.physics, self._command(state), active, self._support(state))
+        physics = self.engine.step(state.physics, self._command(state), active & sound, self._support(state))
+        physics = physics._replace(diverged=physics.diverged | (active & ~sound))
         return state._replace(physics=physics, overflows=state.overflows + physics.overflow.sum())
 
     def _command(self, state: TrackingState) -> jax.Array | ReflexCommand:

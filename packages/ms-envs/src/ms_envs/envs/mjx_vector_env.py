@@ -155,7 +155,7 @@ class MjxTrackingVectorEnv(VectorEnv[jax.Array, jax.Array, jax.Array]):
     def step(self, actions: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array, dict[str, Any]]:
         """Advance every environment by one control step.
 
-        Actions that are not finite make the physics of their environment diverge.
+        Actions that are not finite end the episode of their environment as a divergence of the physics does.
 
         Args:
             actions: (N, A).
