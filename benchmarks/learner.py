@@ -197,8 +197,8 @@ def _markdown(costs: Sequence[Cost], settings: dict[str, Any]) -> str:
     lines = [
         "# Cost of a training iteration",
         "",
-        "Milliseconds on an idle machine, and their share: processor time, of physics divided by its threads; medians",
-        "over iterations. Made by `python -m benchmarks learner`.",
+        "Milliseconds that an idle machine would take, and their share, estimated from processor time: that of physics",
+        "is divided by its threads. Medians over iterations. Made by `python -m benchmarks learner`.",
         "",
         "| part | " + " | ".join(explorers) + " |",
         "|---|" + "---:|" * len(explorers),
