@@ -1,0 +1,133 @@
+"""The CPU engine with muscle paths that are functions of joint angles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from ms_envs.bodies.body import Body, prefix_warning_silenced
+from ms_envs.paths.muscle_paths import MusclePaths
+from ms_envs.physics.cpu import CpuEngine, ReflexCommand, RootSupport
+from ms_envs.physics.fitted_kernel import BodyArrays, FittedMuscles, fitted_steps, measure_muscles, pull_muscles
+from ms_envs.physics.muscle_kernel import muscle_table
+from ms_envs.physics.path_kernel import path_table, path_work
+from ms_envs.task.state import Muscles
+
+Floats = NDArray[np.float64]
+
+
+class FittedEngine(CpuEngine):
+    """N copies of one body whose muscle forces are computed beside MuJoCo and enter it as joint torques.
+
+    Muscles that have no fitted path keep their tendon in the simulated model, where it pulls with a force from outside;
+    the muscle model is the same for all.
+
+    Args:
+        body: The body.
+        paths: Its fitted muscle paths.
+        num_envs: N.
+        substeps: Physics steps in one control step.
+        threads: Threads that step; 1 steps in the caller's.
+        reflex_delay: Conduction delay of the reflex arc, physics steps.
+        support: Natural frequency of a critically damped spring on the root, rad/s; 0 for none.
+
+    Raises:
+        ValueError: If the paths were fitted to another body, or the body's muscles are not MuJoCo's plain ones.
+    """
+
+    def __init__(
+        self,
+        body: Body,
+        paths: MusclePaths,
+        num_envs: int,
+        substeps: int,
+        threads: int,
+        *,
+        reflex_delay: int = 0,
+        support: float = 0.0,
+    ) -> None:
+        paths.check_fits(body)
+        parameters, model = muscle_table(body.model), without_muscles(body, paths.exact)
+        super().__init__(body, num_envs, substeps, threads, reflex_delay=reflex_delay, support=support, model=model)
+        table, exact = path_table(paths, body), paths.exact.astype(np.int64)
+        self._fitted = FittedMuscles(table, parameters, exact, float(model.opt.timestep))
+        self._parts = [
+            (self._fitted, path_work(table), BodyArrays.of(data), Muscles(*(values[env] for values in self._muscles)))
+            for env, data in enumerate(self.data)
+        ]
+        self._excitation = np.zeros((num_envs, body.model.nu))
+
+    def get_state(self) -> dict[str, Floats]:
+        """Everything that decides the future, for an exact restart."""
+        return super().get_state() | {"activation": self._muscles.activation.copy()}
+
+    def set_state(self, state: dict[str, Floats]) -> None:
+        """Continue from what :meth:`get_state` returned."""
+        super().set_state(state)
+        self._muscles.activation[:] = state["activation"]
+
+    def _hold(self, excitation: Floats, support: RootSupport | None) -> Callable[[int, mujoco.MjData], None]:
+        no_gain, no_delay = np.zeros(excitation.shape[1]), np.zeros((0, 2, 0))
+        return self._advance(ReflexCommand(excitation, no_gain, no_gain), support, [no_delay] * self.num_envs)
+
+    def _reflex(self, command: ReflexCommand, support: RootSupport | None) -> Callable[[int, mujoco.MjData], None]:
+        return self._advance(command, support, list(self._afferent))
+
+    def _advance(
+        self, command: ReflexCommand, support: RootSupport | None, afferents: list[Floats]
+    ) -> Callable[[int, mujoco.MjData], None]:
+        substeps, model = self.substeps, self.model._address
+        gains = command.length_gain, command.velocity_gain
+
+        def advance(env: int, data: mujoco.MjData) -> None:
+            afferent, oldest = afferents[env], int(self._oldest[env])
+            parts = *self._parts[env], self._excitation[env], command.bias[env], *gains, afferent
+            if support is None:
+                fitted_steps(model, data._address, substeps, *parts, oldest)
+            else:
+                for substep in range(substeps):
+                    self._pull(data, support.qpos[env, substep], support.qvel[env, substep])
+                    fitted_steps(model, data._address, 1, *parts, oldest + substep)
+            if len(afferent):
+                self._oldest[env] = (oldest + substeps) % len(afferent)
+
+        return advance
+
+    def _place_muscles(self, env: int, data: mujoco.MjData) -> None:
+        mujoco.mj_step1(self.model, data)
+        measure_muscles(*self._parts[env])
+        pull_muscles(*self._parts[env])
+
+    def _copy_muscles(self, env: int, data: mujoco.MjData) -> None:
+        measure_muscles(*self._parts[env])
+
+
+def without_muscles(body: Body, keep: NDArray[np.intp]) -> mujoco.MjModel:
+    """The model of a body whose muscles are gone, but for the tendons of some, which pull with any force given.
+
+    Args:
+        body: The body.
+        keep: Indices of the muscles whose tendons stay, rising, (K,).
+
+    Returns:
+        A model with K actuators in the order of ``keep`` and without activations.
+    """
+    model, spec = body.model, body.spec.copy()
+    muscles = {body.muscle_names[muscle] for muscle in keep}
+    tendons = {model.tendon(model.actuator_trnid[muscle, 0]).name for muscle in keep}
+    for actuator in list(spec.actuators):
+        if actuator.name in muscles:
+            actuator.set_to_motor()
+            actuator.ctrllimited = False
+        else:
+            spec.delete(actuator)
+    for tendon in list(spec.tendons):
+        if tendon.name not in tendons:
+            spec.delete(tendon)
+    with prefix_warning_silenced():
+        reduced = spec.compile()
+    reduced.opt.timestep = model.opt.timestep
+    return reduced
