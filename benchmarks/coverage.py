@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from textwrap import fill
 from typing import Any
@@ -180,9 +180,9 @@ peak isometric forces in {POSTURES} postures of the clip.
 {markdown_table(_MOVEMENT, rows, text=_TEXT)}
 *Joints*: how far angles are from those of the same start without noise after {times} s, RMS over joints.
 Noise of {STD:g} is added to the activations of the clip, brought between {TONE:g} and {1 - TONE:g} so that nothing is
-clipped; a spring holds the root. *Joint dims*: effective dimensions ``(Σλ)² / Σλ²`` of the angles after
-{TIMES[-1]:g} s. *Joint bits*: ``½ Σ log₂(1 + λ / ({CELL:g}°)²)``, the logarithm of their volume. *Action dims*:
-effective dimensions of the noise of all roll-outs, and *in one* of them.
+clipped; a spring holds the root. *Joint dims*: effective dimensions `(Σλ)² / Σλ²` of the angles after {TIMES[-1]:g} s.
+*Joint bits*: `½ Σ log₂(1 + λ / ({CELL:g}°)²)`, the logarithm of their volume. *Action dims*: effective dimensions of
+the noise of all roll-outs, and *in one* of them.
 
 {measured}.
 """
@@ -190,7 +190,7 @@ effective dimensions of the noise of all roll-outs, and *in one* of them.
 
 def _findings(rows: Sequence[Reach], crossing: dict[str, list[int]]) -> str:
     gaussian = [row for row in rows if row.noise == "gaussian"]
-    bodies = ", ".join(f"{row.independent} muscles" for row in gaussian)
+    bodies = _listed(str(row.independent) for row in gaussian)
     count = np.concatenate([crossing[row.body] for row in gaussian])
     share = np.concatenate([row.torque_share for row in gaussian])
 
@@ -200,29 +200,39 @@ def _findings(rows: Sequence[Reach], crossing: dict[str, list[int]]) -> str:
     def powers(noise: str) -> str:
         series = [[row, *of(row, noise)] for row in gaussian]
         shares = [[float(np.median(r.torque_share)) for r in chosen] for chosen in series]
-        return ", ".join(f"{exponent([r.independent for r in c], s):.2f}" for c, s in zip(series, shares, strict=True))
+        return _listed(f"{exponent([r.independent for r in c], s):.2f}" for c, s in zip(series, shares, strict=True))
 
     def gains(noise: str, time: float) -> str:
         pairs = [(other, row) for row in gaussian for other in of(row, noise)]
-        return ", ".join(f"{_at(o.displacement, time) / _at(r.displacement, time):.1f}" for o, r in pairs)
+        return _listed(f"{_at(o.displacement, time) / _at(r.displacement, time):.1f}" for o, r in pairs)
+
+    def overlapping(noise: str, time: float) -> int:
+        pairs = [(other.interval, row.interval) for row in gaussian for other in of(row, noise)]
+        return sum(_at(o[0], time) <= _at(r[1], time) and _at(r[0], time) <= _at(o[1], time) for o, r in pairs)
 
     lines = [
         f"- Joint by joint, the share of the torque falls with the muscles that cross the joint to the power "
-        f"{exponent(count, share):.2f} ({len(count)} joints, {count.min()} to {count.max()} muscles).",
-        "- Muscles elsewhere do not matter. At the joints of the legs noise reaches "
-        + ", ".join(f"{100 * row.leg_torque_share:.1f} %" for row in gaussian)
-        + f" of {bodies}, and moves them by "
-        + ", ".join(f"{_at(row.leg_displacement, TIMES[0]):.2f}°" for row in gaussian)
-        + f" in {TIMES[0]:g} s.",
-        f"- With fewer independent actions the share grows as their number to the power {powers('alike')} "
-        f"if muscles that do alike share their noise, and {powers('random')} if chance says who shares it ({bodies}).",
+        f"{_listed([f'{exponent(count, share):.2f}'])} ({len(count)} joints, {count.min()} to {count.max()} muscles).",
+        f"- Muscles elsewhere do not matter: on bodies of {bodies} muscles, noise reaches "
+        + _listed(f"{100 * row.leg_torque_share:.1f}" for row in gaussian)
+        + " % at the joints of the legs and moves them by "
+        + _listed(f"{_at(row.leg_displacement, TIMES[0]):.2f}" for row in gaussian)
+        + f"° in {TIMES[0]:g} s.",
+        f"- If muscles that do alike share their noise, the share of the torque goes with the number of independent "
+        f"actions to the power {powers('alike')}; if chance says who shares it, to the power {powers('random')}.",
     ]
     lines += [
         f"- `{noise}` moves joints {gains(noise, TIMES[0])} times as far as `gaussian` in {TIMES[0]:g} s and "
-        f"{gains(noise, TIMES[-1])} times as far in {TIMES[-1]:g} s ({bodies})."
+        f"{gains(noise, TIMES[-1])} times as far in {TIMES[-1]:g} s. Bootstrap intervals (95 %) of the two overlap on "
+        f"{overlapping(noise, TIMES[0])} and on {overlapping(noise, TIMES[-1])} of the bodies."
         for noise in ("correlated", "gsde")
     ]
     return "\n".join(fill(line, 120, subsequent_indent="  ", break_long_words=False) for line in lines)
+
+
+def _listed(values: Iterable[str]) -> str:
+    *first, last = (value.replace("-", "−") for value in values)
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _at(values: Sequence[float], time: float) -> float:

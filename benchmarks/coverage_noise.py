@@ -49,7 +49,7 @@ def explorer_noise(name: str, env: VectorEnv[Any, Any, Any]) -> Noise:
     box: Any = env.single_action_space
     moments = env.unwrapped.action_moments  # type: ignore[attr-defined]
     space: Any = env.single_observation_space
-    explorer: Any = make_explorer(name, space, box, Hyperparameters(), 0, torch.device("cpu"), moments)
+    explorer: Any = make_explorer(name, space, box, Hyperparameters(), 0, torch.device("cpu"), moments=moments)
     actions = box.shape[0]
     mixing = explorer.mixing.double().numpy() if isinstance(explorer, CorrelatedExplorer) else np.eye(actions)
 
