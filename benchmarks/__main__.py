@@ -162,5 +162,19 @@ def coverage(
     run(bodies, phases, repeats, threads)
 
 
+@app.command
+def redundancy(muscles: tuple[int, ...] = (100, 200, 400, 700), seeds: int = 3, samples: int = 150_000) -> None:
+    """Samples that exploration needs where many muscles move few joints, on a task with a known optimum.
+
+    Args:
+        muscles: Numbers of muscles.
+        seeds: Runs of each explorer and number.
+        samples: Episodes after which a run is given up.
+    """
+    from benchmarks.redundancy import run
+
+    run(muscles, seeds, samples)
+
+
 if __name__ == "__main__":
     app.cli(prog="python -m benchmarks")

@@ -89,6 +89,25 @@ def test_transported_samples_are_better(actions):
     assert logs["flow/value_gain"] > 0
 
 
+def test_gradient_is_that_of_the_smaller_critic():
+    critic = make_flow(6).critic
+    state, action = torch.randn(20, WIDTH), torch.randn(20, 6).requires_grad_()
+    expected = torch.autograd.grad(critic.smaller(state, action).sum(), action)[0]
+    torch.testing.assert_close(critic.action_gradient(state)(action.detach()), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_critics_remember_earlier_rollouts_but_rate_them_by_the_rewards_of_today():
+    explorer, best = make_flow(4, epochs=20), torch.full((4,), 0.3)
+    learn_from(explorer, rollout_around(4, -best))
+    blank = rollout_around(4, best)
+    blank.actions[:], blank.env_rewards[:] = 0, 0
+    aggregator = HandTunedAggregator()
+    aggregator.reward = lambda error, env_reward: -env_reward  # so that what was bad is good now
+    explorer.update(blank, lambda observation: torch.zeros(len(observation)), aggregator)
+    state, base = torch.randn(50, WIDTH), torch.zeros(50, 4)
+    assert (explorer.climb(state, base) @ best).mean() > 0
+
+
 def test_the_way_is_bounded_and_stays_in_the_box():
     explorer = make_flow(6, reach=0.5, step_size=100.0)
     state, base = torch.randn(50, WIDTH), 0.5 * torch.randn(50, 6).clamp(-1, 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -33,9 +33,21 @@ class TwinCritic(nn.Module):
         """The smaller rating, (B,)."""
         return torch.min(*self(state, action))
 
-    def action_gradient(self, state: Tensor, action: Tensor) -> Tensor:
-        """Gradient of the smaller rating by the action, (B, A)."""
-        with torch.enable_grad():
-            variable = action.detach().requires_grad_()
-            gradient: Tensor = torch.autograd.grad(self.smaller(state, variable).sum(), variable)[0]
+    def action_gradient(self, state: Tensor) -> Callable[[Tensor], Tensor]:
+        """Gradient of the smaller rating by actions (B, A), in states (B, D) that the first layers see only once."""
+        width = state.shape[-1]
+        parts: list[tuple[Tensor, Tensor, nn.Sequential]] = []
+        for network in (self.first, self.second):
+            layer = network[0]
+            assert isinstance(layer, nn.Linear)
+            known = nn.functional.linear(state, layer.weight[:, :width], layer.bias).detach()
+            parts.append((known, layer.weight[:, width:].T.detach(), network[1:]))
+
+        def gradient(action: Tensor) -> Tensor:
+            with torch.enable_grad():
+                variable = action.detach().requires_grad_()
+                first, second = (rest(known + variable @ weight)[:, 0] for known, weight, rest in parts)
+                slope: Tensor = torch.autograd.grad(torch.min(first, second).sum(), variable)[0]
+            return slope
+
         return gradient

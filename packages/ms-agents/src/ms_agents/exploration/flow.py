@@ -102,7 +102,7 @@ class FlowExplorer(GaussianExplorer):
         """
         hp = self.hyperparameters
         action = bounded_ascent(
-            lambda action: self.critic.action_gradient(state, action),
+            self.critic.action_gradient(state),
             base,
             steps=hp.ascent_steps,
             step_size=hp.step_size,
