@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 pytest.importorskip("mujoco.mjx")
-pytest.importorskip("array_api_compat")
 
 import jax
 import jax.numpy as jnp
@@ -64,9 +63,10 @@ def test_environment_i_is_a_vector_of_one_with_seed_plus_i(make) -> None:
         np.testing.assert_allclose(alone.step(action[2:])[0][0], expected[2], atol=1e-3)
 
 
-def test_gymnasium_turns_it_into_torch(make) -> None:
+def test_gymnasium_turns_it_into_torch_and_numpy(make) -> None:
     torch = pytest.importorskip("torch")
-    from gymnasium.wrappers.vector import JaxToTorch
+    pytest.importorskip("array_api_compat")  # Gymnasium's own need
+    from gymnasium.wrappers.vector import JaxToNumpy, JaxToTorch
 
     env = JaxToTorch(make())
     observations, info = env.reset(seed=0)
@@ -74,6 +74,7 @@ def test_gymnasium_turns_it_into_torch(make) -> None:
     result = env.step(torch.zeros(env.action_space.shape))
     assert all(isinstance(values, torch.Tensor) for values in result[:4])
     assert observations.shape == result[0].shape
+    assert all(isinstance(values, np.ndarray) for values in JaxToNumpy(make()).step(np.zeros((3, 80)))[:4])
 
 
 def test_compiles_once_for_all_motions_and_resets(make) -> None:
