@@ -24,6 +24,7 @@ from ms_envs.motions import load_clip
 from ms_envs.motions.clip import ReferenceTable
 from ms_envs.physics import CpuEngine, RootSupport
 from ms_envs.task.action import half_ranges, smoothed
+from ms_envs.task.balance import Balance
 from ms_envs.task.errors import tracking_error, tracking_error_slices, tracking_metrics
 from ms_envs.task.objectives import objective_values
 from ms_envs.task.observation import MuscleScale, observation_slices, observe
@@ -221,6 +222,18 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
         """``qpos`` (N, nq), ``qvel`` (N, nv) and muscle activations (N, M) of all bodies, for model-based control."""
         return self._engine.coordinates()
 
+    def tracking_state(self) -> tuple[BodyState, Reference]:
+        """All bodies and where the motion has them at this instant, for model-based control."""
+        return self._engine.state(), self._reference.at(self.time)
+
+    def balance(self) -> Balance:
+        """Centre of mass, angular momentum and torso of all bodies, for model-based control."""
+        return self._engine.balance()
+
+    def excitation(self) -> NDArray[np.float64]:
+        """Excitations of the last physics step, in [0, 1], (N, M)."""
+        return self._engine.excitation()
+
     def render(self) -> tuple[NDArray[np.uint8], ...] | None:
         """Pictures of all environments, each (H, W, 3), if ``render_mode`` is ``"rgb_array"``."""
         if self.render_mode is None:
@@ -249,7 +262,7 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
         }
 
     def set_state(self, state: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
-        """Continue from what :meth:`get_state` returned.
+        """Continue from what :meth:`get_state` returned; the state of a single environment goes into all.
 
         Returns:
             The observations at that point, (N, D).
@@ -257,6 +270,8 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
         Raises:
             ValueError: If the state is that of another number of environments.
         """
+        if len(state["start"]) == 1:
+            state = _repeated(state, self.num_envs)
         if len(state["start"]) != self.num_envs:
             raise ValueError(f"the state is of {len(state['start'])} environments, this one has {self.num_envs}")
         self._engine.set_state(state)
@@ -393,6 +408,14 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
 
             self._renderer = Renderer(self.body, **self._render_options)
         return self._renderer.render(qpos, activation, reference)
+
+
+def _repeated(state: dict[str, NDArray[Any]], count: int) -> dict[str, NDArray[Any]]:
+    """The state of one environment as that of several."""
+    generators = json.dumps(json.loads(state["generators"].tobytes()) * count)
+    shared = {"generators": np.frombuffer(generators.encode(), dtype=np.uint8)}
+    shared |= {name: state[name] for name in ("failure_rate",) if name in state}
+    return {name: np.repeat(values, count, axis=0) for name, values in state.items() if name not in shared} | shared
 
 
 def _masked(values: dict[str, NDArray[Any]], mask: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:

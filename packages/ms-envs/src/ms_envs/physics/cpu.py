@@ -11,8 +11,10 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from ms_envs.bodies.balance import measure_balance
 from ms_envs.bodies.body import ROOT_DOF, Body
 from ms_envs.physics.kernel import reflex_steps
+from ms_envs.task.balance import Balance
 from ms_envs.task.state import BodyState, Muscles, pose_from_coordinates
 
 MAX_SPEED = 1000.0
@@ -170,6 +172,14 @@ class CpuEngine:
     def coordinates(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Copies of ``qpos`` (N, nq), ``qvel`` (N, nv) and muscle activations (N, M) of all bodies."""
         return self._qpos.copy(), self._qvel.copy(), self._muscles.activation.copy()
+
+    def balance(self) -> Balance:
+        """Centre of mass, angular momentum and torso of all bodies."""
+        return measure_balance(self.body, self.model, self.data)
+
+    def excitation(self) -> NDArray[np.float64]:
+        """Excitations of the last physics step, in [0, 1], (N, M)."""
+        return np.clip([data.ctrl for data in self.data], 0.0, 1.0)
 
     def get_state(self) -> dict[str, NDArray[np.float64]]:
         """Everything that decides the future, for an exact restart."""
