@@ -81,7 +81,9 @@ def evaluate(
 def make_evaluation_env(
     env_id: str, *, episodes: int, horizon: float | None = None, **env_kwargs: Any
 ) -> VectorEnv[Any, Any, Any]:
-    """Environment with the limits of the protocol, one environment per episode."""
+    """Environment with the limits of the protocol and exact muscle paths, one environment per episode."""
+    if "muscle_paths" in env_kwargs:
+        env_kwargs["muscle_paths"] = "exact"
     limits = {"root_termination": ROOT_LIMIT, "key_body_termination": KEY_BODY_LIMIT, "reset_noise": 0.0}
     arguments: dict[str, Any] = {"horizon": horizon} | env_kwargs | limits
     return gymnasium.make_vec(env_id, num_envs=episodes, autoreset_mode=AutoresetMode.NEXT_STEP, **arguments)

@@ -19,8 +19,9 @@ EPISODE_OPTIONS = (
     "root_support",
     "reward_terms",
     "clip",
+    "muscle_paths",
 )
-"""Options of an environment that decide how episodes run, not what observations and actions mean."""
+"""Options of an environment that decide how episodes run and are computed, not what observations and actions mean."""
 
 
 def environment_identity(env: VectorEnv[Any, Any, Any]) -> dict[str, Any]:
@@ -41,7 +42,7 @@ def environment_identity(env: VectorEnv[Any, Any, Any]) -> dict[str, Any]:
     return identity | _options(env)
 
 
-def check_identity(saved: Mapping[str, Any], env: VectorEnv[Any, Any, Any]) -> None:
+def check_identity(saved: Mapping[str, Any], env: VectorEnv[Any, Any, Any], what: str = "checkpoint") -> None:
     """Refuse a policy in an environment it was not made for.
 
     An option that environments did not have when the policy was saved has to be at its default.
@@ -49,6 +50,7 @@ def check_identity(saved: Mapping[str, Any], env: VectorEnv[Any, Any, Any]) -> N
     Args:
         saved: What :func:`environment_identity` said of its own environment.
         env: The environment.
+        what: What the message calls the thing that was saved.
 
     Raises:
         ValueError: If they differ; the message says in what.
@@ -58,7 +60,7 @@ def check_identity(saved: Mapping[str, Any], env: VectorEnv[Any, Any, Any]) -> N
     differing = [name for name in {**saved, **given} if saved.get(name) != given.get(name)]
     if differing:
         listed = "; ".join(f"{name} {saved.get(name)!r}, not {given.get(name)!r}" for name in differing)
-        raise ValueError(f"the checkpoint was made for another environment: {listed}")
+        raise ValueError(f"the {what} was made for another environment: {listed}")
 
 
 def _options(env: VectorEnv[Any, Any, Any]) -> dict[str, Any]:

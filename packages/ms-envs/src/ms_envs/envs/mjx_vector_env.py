@@ -80,6 +80,8 @@ class MjxTrackingVectorEnv(VectorEnv[jax.Array, jax.Array, jax.Array]):
                 f"unknown render_mode {render_mode!r}; choose None or one of {self.metadata['render_modes']}"
             )
         self.options = o = TrackingOptions.from_arguments(options)
+        if o.muscle_paths != "exact":
+            raise ValueError(f"muscle_paths={o.muscle_paths!r} needs engine='cpu'; MJX computes them exactly")
         self.num_envs, self.motion, self.render_mode = num_envs, motion, render_mode
         self.control_timestep, self.autoreset_mode = o.control_timestep, AutoresetMode(autoreset_mode)
         self.metadata = self.metadata | {

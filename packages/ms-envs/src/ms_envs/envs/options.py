@@ -14,6 +14,9 @@ from ms_envs.task.observation import MUSCLE_SIGNALS
 from ms_envs.task.reward import checked_weights
 from ms_envs.task.termination import Termination
 
+MUSCLE_PATHS = ("exact", "fitted")
+"""How muscle lengths are found: by the geometry of MuJoCo, or by functions of joint angles fitted to it."""
+
 RESETS = ("uniform", "start", "adaptive")
 """Where in the motion episodes start: anywhere, always at its first frame, or more often where they fail."""
 
@@ -31,6 +34,7 @@ class TrackingOptions:
         strength: Factor on every muscle's peak isometric force.
         control: ``"excitation"``, ``"reflex"`` or ``"posture"``.
         reflex: Gains of the stretch reflex, see :class:`ms_envs.envs.control.ReflexGains`.
+        muscle_paths: ``"exact"`` or, for several times the speed of the full bodies on the CPU, ``"fitted"``.
         clip: Path of a clip of your own, instead of the one of the suite.
         control_rate: Actions per second.
         timestep: Physics time step, s; the control step must be a whole number of them.
@@ -55,6 +59,7 @@ class TrackingOptions:
     strength: float = 1.0
     control: str = "excitation"
     reflex: Mapping[str, float] = field(default_factory=dict)
+    muscle_paths: str = "exact"
     clip: str | os.PathLike[str] | None = None
     control_rate: float = 50.0
     timestep: float = 0.002
@@ -72,6 +77,7 @@ class TrackingOptions:
 
     def __post_init__(self) -> None:
         _one_of("control", self.control, CONTROLS)
+        _one_of("muscle_paths", self.muscle_paths, MUSCLE_PATHS)
         _one_of("reset_distribution", self.reset_distribution, RESETS)
         for signal in self.muscle_signals:
             _one_of("muscle signal", signal, MUSCLE_SIGNALS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import gymnasium
@@ -22,7 +23,8 @@ from ms_envs.envs.options import TrackingOptions
 from ms_envs.envs.starts import Starts
 from ms_envs.motions import load_clip
 from ms_envs.motions.clip import ReferenceTable
-from ms_envs.physics import CpuEngine, RootSupport
+from ms_envs.paths import load_paths
+from ms_envs.physics import CpuEngine, FittedEngine, RootSupport
 from ms_envs.task.action import half_ranges, smoothed
 from ms_envs.task.balance import Balance
 from ms_envs.task.errors import tracking_error, tracking_error_slices, tracking_metrics
@@ -94,7 +96,8 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
         self._reference = ReferenceTable(self.clip, self.body)
         self._control = make_control(o.control, self.body, self.clip, o.reflex_gains)
         threads = min(num_envs, threads or os.cpu_count() or 1)
-        self._engine = CpuEngine(
+        engine = CpuEngine if o.muscle_paths == "exact" else partial(FittedEngine, paths=load_paths(self.body))
+        self._engine = engine(
             self.body, num_envs, o.substeps, threads, reflex_delay=o.reflex_delay, support=o.root_support
         )
         self._weights = checked_weights(o.reward_terms)

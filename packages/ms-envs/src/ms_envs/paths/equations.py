@@ -11,7 +11,7 @@ from ms_envs.paths.polynomial import monomials, terms
 
 Array = NDArray[np.float64]
 
-HIGHEST_DEGREE = {1: 12, 2: 10, 3: 9, 4: 7, 5: 6, 6: 5}
+HIGHEST_DEGREE = {1: 16, 2: 12, 3: 9, 4: 7, 5: 6, 6: 5}
 """Highest total degree by number of joints; at most some 500 terms."""
 
 

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-
 DEVIATION_DEGREE = 2
 """Total degree in the angles of what multiplies a deviation."""
 
@@ -20,8 +19,8 @@ DEVIATION_DEGREE = 2
 class Monomials:
     """Monomials in n angles and k deviations, so that those up to a lower degree come first.
 
-    Without deviations they rise in degree. Those of degree d whose first variable is i are ``x_i`` times those of degree
-    d - 1 whose first variable is i or later, which stand together: every block is a contiguous block times one
+    Without deviations they rise in degree. Those of degree d whose first variable is i are ``x_i`` times those of
+    degree d - 1 whose first variable is i or later, which stand together: every block is a contiguous block times one
     variable. Deviations are small and occur in first power only, times the angles' monomials up to
     :data:`DEVIATION_DEGREE`, after which they stand.
 

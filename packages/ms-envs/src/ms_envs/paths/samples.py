@@ -71,9 +71,7 @@ def sample_paths(body: Body, qpos: Array, spans: Sequence[Sequence[Span]]) -> Pa
         mujoco.mj_tendon(model, data)
         mujoco.mj_transmission(model, data)
         length[pose] = data.actuator_length
-        mujoco.mju_sparse2dense(
-            dense, data.actuator_moment, data.moment_rownnz, data.moment_rowadr, data.moment_colind
-        )
+        mujoco.mju_sparse2dense(dense, data.actuator_moment, data.moment_rownnz, data.moment_rowadr, data.moment_colind)
         independent = dense @ body.coordinate_map(coordinates)[:, ROOT_DOF:]
         moment_arm[pose] = independent[pairs[:, 0], pairs[:, 1]]
         coupled_arm[pose] = dense[coupled_pairs[:, 0], coupled_dof]

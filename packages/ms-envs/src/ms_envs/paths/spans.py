@@ -9,6 +9,7 @@ import mujoco
 
 from ms_envs.bodies.body import Body
 
+
 class Span(NamedTuple):
     """Joints between the ends of a piece of a path.
 

@@ -8,10 +8,11 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from ms_envs.bodies.body import Body, prefix_warning_silenced
+from ms_envs.bodies.body import Body
 from ms_envs.paths.muscle_paths import MusclePaths
 from ms_envs.physics.cpu import CpuEngine, ReflexCommand, RootSupport
 from ms_envs.physics.fitted_kernel import BodyArrays, FittedMuscles, fitted_steps, measure_muscles, pull_muscles
+from ms_envs.physics.fitted_model import without_muscles
 from ms_envs.physics.muscle_kernel import muscle_table
 from ms_envs.physics.path_kernel import path_table, path_work
 from ms_envs.task.state import Muscles
@@ -27,10 +28,10 @@ class FittedEngine(CpuEngine):
 
     Args:
         body: The body.
-        paths: Its fitted muscle paths.
         num_envs: N.
         substeps: Physics steps in one control step.
         threads: Threads that step; 1 steps in the caller's.
+        paths: Its fitted muscle paths.
         reflex_delay: Conduction delay of the reflex arc, physics steps.
         support: Natural frequency of a critically damped spring on the root, rad/s; 0 for none.
 
@@ -41,11 +42,11 @@ class FittedEngine(CpuEngine):
     def __init__(
         self,
         body: Body,
-        paths: MusclePaths,
         num_envs: int,
         substeps: int,
         threads: int,
         *,
+        paths: MusclePaths,
         reflex_delay: int = 0,
         support: float = 0.0,
     ) -> None:
@@ -103,31 +104,3 @@ class FittedEngine(CpuEngine):
 
     def _copy_muscles(self, env: int, data: mujoco.MjData) -> None:
         measure_muscles(*self._parts[env])
-
-
-def without_muscles(body: Body, keep: NDArray[np.intp]) -> mujoco.MjModel:
-    """The model of a body whose muscles are gone, but for the tendons of some, which pull with any force given.
-
-    Args:
-        body: The body.
-        keep: Indices of the muscles whose tendons stay, rising, (K,).
-
-    Returns:
-        A model with K actuators in the order of ``keep`` and without activations.
-    """
-    model, spec = body.model, body.spec.copy()
-    muscles = {body.muscle_names[muscle] for muscle in keep}
-    tendons = {model.tendon(model.actuator_trnid[muscle, 0]).name for muscle in keep}
-    for actuator in list(spec.actuators):
-        if actuator.name in muscles:
-            actuator.set_to_motor()
-            actuator.ctrllimited = False
-        else:
-            spec.delete(actuator)
-    for tendon in list(spec.tendons):
-        if tendon.name not in tendons:
-            spec.delete(tendon)
-    with prefix_warning_silenced():
-        reduced = spec.compile()
-    reduced.opt.timestep = model.opt.timestep
-    return reduced

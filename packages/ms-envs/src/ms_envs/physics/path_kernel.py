@@ -19,9 +19,9 @@ SUMS = {"reassoc", "contract"}
 
 
 class PathTable(NamedTuple):
-    """Fitted paths as flat arrays; those of component c start at entry c of a ``*_start``.
+    """Fitted paths as flat arrays, the monomials of all components one after the other.
 
-    The variables of the polynomials are the J independent joints, then the deviations of the C coupled ones.
+    Their variables are the J independent joints, then the deviations of the C coupled ones.
 
     Attributes:
         qpos_address: Of the independent joints, then of the coupled ones, (J + C,).
@@ -32,14 +32,12 @@ class PathTable(NamedTuple):
         driver: Independent joint that a coupled one follows, −1 for none, (C,).
         coupling: Coefficients of the polynomial by which it follows, constant term first, (C, 5).
         constant: Lengths that do not depend on joints, m, (M,).
-        variable_start: (components + 1,).
-        variable: Variables of the components.
-        block_start: (components + 1,).
-        block: See :class:`ms_envs.paths.polynomial.Monomials`, (B, 4).
-        term_start: (components + 1,).
-        row_start: (components + 1,).
-        muscle: Of every row.
-        coefficient_start: (rows + 1,).
+        one: The constant monomial of every component.
+        block: Variable, start of the factor, length and start of the product, (B, 4); unsigned, because an index that
+            may be negative costs time.
+        muscle: Of every row of coefficients, (R,).
+        first: Monomial that its first coefficient multiplies, (R,).
+        row: Where it starts, (R + 1,).
         coefficient: m.
     """
 
@@ -51,14 +49,11 @@ class PathTable(NamedTuple):
     driver: Integers
     coupling: Floats
     constant: Floats
-    variable_start: Integers
-    variable: Integers
-    block_start: Integers
-    block: Integers
-    term_start: Integers
-    row_start: Integers
+    one: Integers
+    block: NDArray[np.uint64]
     muscle: Integers
-    coefficient_start: Integers
+    first: Integers
+    row: Integers
     coefficient: Floats
 
 
@@ -71,9 +66,9 @@ class PathWork(NamedTuple):
         slope: Change of a variable per rad of its joint, zero outside of its domain, (J + C,).
         follow: Change of coupled joints per rad of their drivers, (C,).
         torque: Gradient by the variables, (J + C,).
-        monomial: (terms,).
-        monomial_rate: 1/s, (terms,).
-        weight: Of the monomials of one component, (most terms,).
+        monomial: (T,).
+        monomial_rate: 1/s, (T,).
+        weight: Gradient by the monomials, (T,).
     """
 
     value: Floats
@@ -90,13 +85,17 @@ def path_table(paths: MusclePaths, body: Body) -> PathTable:
     """Lay fitted paths out for the kernels."""
     components, model = paths.components, body.model
     joints = np.concatenate([body.joint_ids, body.coupled_joint_ids])
-    blocks = [component.monomials.blocks for component in components]
+    one = _starts([component.coefficients.shape[1] for component in components])[:-1]
+    blocks = []
+    for component, start in zip(components, one, strict=True):
+        own = component.monomials.blocks + np.array([0, start, 0, start])
+        own[:, 0] = component.variables(len(body.joint_ids))[own[:, 0]]
+        blocks.append(own)
     rows = [
         row[:count]
         for component in components
         for row, count in zip(component.coefficients, component.term_counts, strict=True)
     ]
-    variables = [component.variables(len(body.joint_ids)) for component in components]
     return PathTable(
         qpos_address=model.jnt_qposadr[joints].astype(np.int64),
         dof_address=model.jnt_dofadr[joints].astype(np.int64),
@@ -106,24 +105,22 @@ def path_table(paths: MusclePaths, body: Body) -> PathTable:
         driver=body.coupling_parent.astype(np.int64),
         coupling=body.coupling_polynomial,
         constant=paths.constant,
-        variable_start=_starts([len(own) for own in variables]),
-        variable=np.concatenate(variables).astype(np.int64),
-        block_start=_starts([len(own) for own in blocks]),
-        block=np.concatenate(blocks).astype(np.int64),
-        term_start=_starts([component.coefficients.shape[1] for component in components]),
-        row_start=_starts([len(component.muscles) for component in components]),
+        one=one,
+        block=np.concatenate(blocks).astype(np.uint64),
         muscle=np.concatenate([component.muscles for component in components]).astype(np.int64),
-        coefficient_start=_starts([len(row) for row in rows]),
+        first=np.repeat(one, [len(component.muscles) for component in components]),
+        row=_starts([len(row) for row in rows]),
         coefficient=np.concatenate(rows),
     )
 
 
 def path_work(table: PathTable) -> PathWork:
     """Room for the kernels."""
-    variables, coupled, terms = len(table.zero), len(table.driver), int(table.term_start[-1])
-    most = int(np.diff(table.term_start).max())
-    sizes = (variables, variables, variables, coupled, variables, terms, terms, most)
-    return PathWork(*(np.zeros(size) for size in sizes))
+    variables, coupled, terms = len(table.zero), len(table.driver), int((table.block[:, 2] + table.block[:, 3]).max())
+    sizes = (variables, variables, variables, coupled, variables, terms, terms, terms)
+    work = PathWork(*(np.zeros(size) for size in sizes))
+    work.monomial[table.one] = 1.0
+    return work
 
 
 @numba.njit(nogil=True, cache=True, fastmath=SUMS)
@@ -144,29 +141,25 @@ def path_lengths(
         velocity: m/s, (M,), written.
     """
     _set_variables(table, work, qpos, qvel)
+    blocks, monomial, monomial_rate = table.block, work.monomial, work.monomial_rate
+    for block in range(len(blocks)):
+        variable, start, count, end = blocks[block, 0], blocks[block, 1], blocks[block, 2], blocks[block, 3]
+        x, v = work.value[variable], work.rate[variable]
+        for term in range(count):
+            factor = monomial[start + term]
+            monomial[end + term] = x * factor
+            monomial_rate[end + term] = x * monomial_rate[start + term] + v * factor
     length[:] = table.constant
     velocity[:] = 0.0
-    for component in range(len(table.term_start) - 1):
-        variables = table.variable[table.variable_start[component] : table.variable_start[component + 1]]
-        first, last = table.term_start[component], table.term_start[component + 1]
-        monomial, monomial_rate = work.monomial[first:last], work.monomial_rate[first:last]
-        monomial[0], monomial_rate[0] = 1.0, 0.0
-        for block in range(table.block_start[component], table.block_start[component + 1]):
-            variable, start, count, end = table.block[block]
-            x, v = work.value[variables[variable]], work.rate[variables[variable]]
-            factor, factor_rate = monomial[start : start + count], monomial_rate[start : start + count]
-            product, product_rate = monomial[end : end + count], monomial_rate[end : end + count]
-            for term in range(count):
-                product[term] = x * factor[term]
-                product_rate[term] = x * factor_rate[term] + v * factor[term]
-        for row in range(table.row_start[component], table.row_start[component + 1]):
-            coefficient = table.coefficient[table.coefficient_start[row] : table.coefficient_start[row + 1]]
-            total, total_rate = 0.0, 0.0
-            for term in range(len(coefficient)):
-                total += coefficient[term] * monomial[term]
-                total_rate += coefficient[term] * monomial_rate[term]
-            length[table.muscle[row]] += total
-            velocity[table.muscle[row]] += total_rate
+    for row, muscle in enumerate(table.muscle):
+        coefficient = table.coefficient[table.row[row] : table.row[row + 1]]
+        own, own_rate = monomial[table.first[row] :], monomial_rate[table.first[row] :]
+        total, total_rate = 0.0, 0.0
+        for term in range(len(coefficient)):
+            total += coefficient[term] * own[term]
+            total_rate += coefficient[term] * own_rate[term]
+        length[muscle] += total
+        velocity[muscle] += total_rate
 
 
 @numba.njit(nogil=True, cache=True, fastmath=SUMS)
@@ -181,32 +174,27 @@ def add_path_torques(table: PathTable, work: PathWork, force: Floats, torque: Fl
         force: N, negative when pulling, (M,).
         torque: (nv,), added to.
     """
+    blocks, monomial, weight = table.block, work.monomial, work.weight
+    weight[:] = 0.0
+    for row, muscle in enumerate(table.muscle):
+        coefficient = table.coefficient[table.row[row] : table.row[row + 1]]
+        own, pull = weight[table.first[row] :], force[muscle]
+        for term in range(len(coefficient)):
+            own[term] += pull * coefficient[term]
     work.torque[:] = 0.0
-    for component in range(len(table.term_start) - 1):
-        variables = table.variable[table.variable_start[component] : table.variable_start[component + 1]]
-        first, last = table.term_start[component], table.term_start[component + 1]
-        monomial, weight = work.monomial[first:last], work.weight[: last - first]
-        weight[:] = 0.0
-        for row in range(table.row_start[component], table.row_start[component + 1]):
-            coefficient = table.coefficient[table.coefficient_start[row] : table.coefficient_start[row + 1]]
-            pull = force[table.muscle[row]]
-            for term in range(len(coefficient)):
-                weight[term] += pull * coefficient[term]
-        for block in range(table.block_start[component + 1] - 1, table.block_start[component] - 1, -1):
-            variable, start, count, end = table.block[block]
-            x, total = work.value[variables[variable]], 0.0
-            factor, factor_weight = monomial[start : start + count], weight[start : start + count]
-            product_weight = weight[end : end + count]
-            for term in range(count):
-                total += product_weight[term] * factor[term]
-                factor_weight[term] += product_weight[term] * x
-            work.torque[variables[variable]] += total
-    joints = len(table.centre)
+    for block in range(len(blocks) - 1, -1, -1):
+        variable, start, count, end = blocks[block, 0], blocks[block, 1], blocks[block, 2], blocks[block, 3]
+        x, total = work.value[variable], 0.0
+        for term in range(count):
+            total += weight[end + term] * monomial[start + term]
+            weight[start + term] += weight[end + term] * x
+        work.torque[variable] += total
     for variable in range(len(work.torque)):
         torque[table.dof_address[variable]] += work.torque[variable] * work.slope[variable]
     for coupled, driver in enumerate(table.driver):
         if driver >= 0:
-            torque[table.dof_address[driver]] -= work.torque[joints + coupled] * work.follow[coupled]
+            variable = len(table.centre) + coupled
+            torque[table.dof_address[driver]] -= work.torque[variable] * work.follow[coupled]
 
 
 @numba.njit(nogil=True, cache=True)
