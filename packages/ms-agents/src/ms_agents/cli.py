@@ -9,6 +9,9 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from ms_agents.cli_arguments import environment_arguments, importing, plain_value
+from ms_agents.cli_planning import Plan, Replay
+
 
 @dataclass
 class Train:
@@ -67,8 +70,8 @@ class Train:
         if self.id is None:
             raise ValueError("give the id of an environment, such as MSEmu/Walk-v0, or --resume RUN")
         config = TrainingConfig(
-            id=_importing(self.id),
-            env_kwargs=_arguments(self.env, body=self.body, control=self.control),
+            id=importing(self.id),
+            env_kwargs=environment_arguments(self.env, body=self.body, control=self.control),
             minutes=self.minutes,
             threads=self.threads,
             seed=self.seed,
@@ -78,7 +81,7 @@ class Train:
             curriculum=self.curriculum,
             hyperparameters=ALGORITHMS[self.algorithm]
             .hyperparameters.preset(self.preset)
-            .changed({name: _value(text) for name, text in self.set})
+            .changed({name: plain_value(text) for name, text in self.set})
             .with_environments(self.envs),
             video=self.video,
             **({} if self.steps is None else {"steps": self.steps}),
@@ -132,18 +135,18 @@ class Sweep:
         from ms_agents.runs import TrainingConfig
 
         base = TrainingConfig(
-            id=_importing(self.id),
-            env_kwargs=_arguments(self.env, body=self.body, control=self.control),
+            id=importing(self.id),
+            env_kwargs=environment_arguments(self.env, body=self.body, control=self.control),
             steps=self.steps,
             algorithm=self.algorithm,
             curriculum=self.curriculum,
             hyperparameters=ALGORITHMS[self.algorithm]
             .hyperparameters.preset(self.preset)
-            .changed({name: _value(text) for name, text in self.set})
+            .changed({name: plain_value(text) for name, text in self.set})
             .with_environments(self.envs),
             video=self.video,
         )
-        varied = {name: tuple(map(_value, values)) for name, *values in filter(None, self.vary)}
+        varied = {name: tuple(map(plain_value, values)) for name, *values in filter(None, self.vary)}
         asked = sweep.Sweep(base, self.seeds, self.aggregators, self.explorers, varied)
         if sweep.sweep(asked, self.folder, jobs=self.jobs):
             raise SystemExit(1)
@@ -184,8 +187,8 @@ class Evaluate:
 
         contestants: dict[str, Any]
         if self.policy:
-            env_id = _importing(self.run)
-            kwargs = _arguments(self.env, body=self.body)
+            env_id = importing(self.run)
+            kwargs = environment_arguments(self.env, body=self.body)
             contestants = {name: name for name in self.policy}
         else:
             trained, env_id, kwargs = load_run(Path(self.run), self.checkpoint)
@@ -251,7 +254,15 @@ def main() -> None:
     from gymnasium.error import Error as GymnasiumError
 
     command: Any = tyro.extras.subcommand_cli_from_dict(
-        {"train": Train, "sweep": Sweep, "evaluate": Evaluate, "play": Play, "export": Export},
+        {
+            "train": Train,
+            "sweep": Sweep,
+            "evaluate": Evaluate,
+            "play": Play,
+            "export": Export,
+            "plan": Plan,
+            "replay": Replay,
+        },
         prog="ms-agents",
         description=__doc__,
     )
@@ -262,22 +273,3 @@ def main() -> None:
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
-
-
-def _importing(env_id: str) -> str:
-    return f"ms_envs:{env_id}" if env_id.startswith("MSEmu/") else env_id
-
-
-def _arguments(further: tuple[tuple[str, str], ...], **named: str | None) -> dict[str, Any]:
-    """Arguments of an environment."""
-    given = {name: value for name, value in named.items() if value is not None}
-    return given | {name: _value(text) for name, text in further}
-
-
-def _value(text: str) -> Any:
-    import json
-
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text

@@ -1,0 +1,121 @@
+"""Plans: what was done, what came of it, and where it holds."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ms_envs.atomic_file import atomic_file
+from numpy.typing import NDArray
+
+from ms_agents.planning.hyperparameters import PlannerHyperparameters
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    """What to plan.
+
+    Attributes:
+        id: Id of the environment.
+        env_kwargs: Arguments of the environment, such as ``body``.
+        seconds: Length of the plan, s.
+        seed: Of the search.
+        hyperparameters: Constants of the search.
+    """
+
+    id: str
+    env_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float | None = None
+    seed: int = 0
+    hyperparameters: PlannerHyperparameters = field(default_factory=PlannerHyperparameters)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as a round trip through JSON gives them."""
+        values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return values
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> PlanRequest:
+        """Inverse of :meth:`to_dict`."""
+        return cls(**{**values, "hyperparameters": PlannerHyperparameters.from_dict(values["hyperparameters"])})
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Actions from the beginning of a motion, and the trajectory they lead to.
+
+    Attributes:
+        request: What was asked for.
+        identity: Body, clip and options it was made for, see :func:`ms_agents.identity.environment_identity`.
+        versions: Of the packages it was made with.
+        status: ``"searching"``, ``"complete"`` or ``"failed"``.
+        duration: Length it should have, s.
+        core_seconds: Processor time spent on it.
+        rows: What :class:`ms_envs.recording.Episode` holds and ``action``, one row per control step, each at its end.
+        search: State of the search: ``mean`` of the next segments, rad, (H, D), and ``generator``.
+    """
+
+    request: PlanRequest
+    identity: Mapping[str, Any]
+    versions: Mapping[str, str]
+    status: str
+    duration: float
+    core_seconds: float
+    rows: Mapping[str, NDArray[Any]]
+    search: Mapping[str, Any]
+
+    @property
+    def actions(self) -> NDArray[np.float32]:
+        """Actions, (T, A)."""
+        actions: NDArray[np.float32] = self.rows["action"]
+        return actions
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the plan as compressed ``.npz``; the file appears only once it is complete."""
+        header = {
+            "format": FORMAT_VERSION,
+            "request": self.request.to_dict(),
+            "identity": dict(self.identity),
+            "versions": dict(self.versions),
+            "status": self.status,
+            "duration": self.duration,
+            "core_seconds": self.core_seconds,
+            "generator": self.search["generator"],
+        }
+        arrays = {
+            "header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8),
+            "search_mean": self.search["mean"],
+            **self.rows,
+        }
+        with atomic_file(Path(path)) as temporary, temporary.open("wb") as stream:
+            np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Plan:
+        """Read a plan.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If it is damaged or no plan.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no plan at {path}")
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+            header = json.loads(arrays.pop("header").tobytes())
+            if header.pop("format") != FORMAT_VERSION:
+                raise ValueError(f"this package reads format {FORMAT_VERSION}")
+            search = {"mean": arrays.pop("search_mean"), "generator": header.pop("generator")}
+            request = PlanRequest.from_dict(header.pop("request"))
+            return cls(request=request, rows=arrays, search=search, **header)
+        except Exception as error:  # A damaged archive fails in many ways.
+            raise ValueError(f"{path} is not a usable plan: {error}") from error

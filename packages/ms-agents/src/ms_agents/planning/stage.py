@@ -1,0 +1,104 @@
+"""Environments for planning: endless but for the end of the motion, always from its beginning."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+from ms_envs.envs import TrackingVectorEnv
+from ms_envs.recording import Episode
+from numpy.typing import NDArray
+
+from ms_agents.planning.plan import PlanRequest
+
+ROUNDS = 3
+"""Rounds of a looping motion that are planned by default."""
+REFLEX = {"tone": 0.0, "stiffness": 50.0, "damping": 3.0}
+"""Gains under the offsets by default; weaker ones fall, and so do stronger ones."""
+ENDLESS = 1e6
+"""A limit that no body reaches, m."""
+
+
+def make_stage(request: PlanRequest, num_envs: int, threads: int | None = None) -> TrackingVectorEnv:
+    """Environments on the CPU engine, at the beginning of the motion.
+
+    Args:
+        request: What to plan.
+        num_envs: How many.
+        threads: Threads that step physics; by default one per core.
+
+    Raises:
+        ValueError: If an argument is not valid, or one that planning sets itself.
+    """
+    made = gymnasium.make_vec(request.id, num_envs=num_envs, engine="cpu", threads=threads, **stage_arguments(request))
+    env = made.unwrapped
+    if not isinstance(env, TrackingVectorEnv):
+        made.close()
+        raise ValueError(f"plans are for the environments of ms_envs, which {request.id!r} is not")
+    env.reset(seed=request.seed, options={"phase": 0.0})
+    return env
+
+
+def stage_arguments(request: PlanRequest) -> dict[str, Any]:
+    """Arguments of the environment in which a plan is made and replayed.
+
+    Raises:
+        ValueError: If the request gives one that planning sets itself.
+    """
+    own: dict[str, Any] = {"control": "posture", "horizon": ENDLESS, "reset_noise": 0.0, "reset_distribution": "start"}
+    own |= {"root_termination": ENDLESS, "key_body_termination": ENDLESS}
+    taken = sorted(set(request.env_kwargs) & set(own))
+    if taken:
+        raise ValueError(f"planning sets {', '.join(taken)} itself; leave it out of the arguments of the environment")
+    reflex = REFLEX | dict(request.env_kwargs.get("reflex", {}))
+    return {**request.env_kwargs, "reflex": reflex, **own}
+
+
+def plan_steps(request: PlanRequest, env: TrackingVectorEnv) -> int:
+    """Control steps of the whole plan.
+
+    Raises:
+        ValueError: If the motion is shorter than what is asked for.
+    """
+    whole = env.clip.duration * (ROUNDS if env.clip.loop else 1)
+    seconds = whole if request.seconds is None else request.seconds
+    if seconds <= 0:
+        raise ValueError(f"a plan must last more than 0 s, got {seconds:g}")
+    if seconds > whole and not env.clip.loop:
+        raise ValueError(f"the motion lasts {whole:g} s; a plan of it cannot last {seconds:g} s")
+    return max(int(np.floor(seconds / env.control_timestep + 1e-6)), 1)
+
+
+class Performance:
+    """A single environment that acts, and the record of it.
+
+    Args:
+        env: The environment.
+    """
+
+    def __init__(self, env: TrackingVectorEnv) -> None:
+        self.env = env
+        self._episode, self._actions = Episode(), list[NDArray[np.float32]]()
+
+    def __len__(self) -> int:
+        return len(self._actions)
+
+    def act(self, action: NDArray[np.float32]) -> None:
+        """Take an action (A,) for one control step."""
+        env = self.env
+        *_, info = env.step(action[None])
+        qpos, qvel, activation = env.coordinates()
+        state, reference = env.tracking_state()
+        distances = np.linalg.norm(state.pose.key_position - reference.key_position, axis=-1)
+        metrics = {name: float(values[0]) for name, values in info["metrics"].items() if not name.startswith("_")}
+        metrics |= {"largest_body_error": 1e3 * float(distances.max()), "diverged": float(state.diverged[0])}
+        target, _ = env.clip.coordinates(env.time)
+        self._episode.record(
+            float(env.time[0]), qpos[0], qvel[0], activation[0], env.excitation()[0], target[0], metrics
+        )
+        self._actions.append(action.copy())
+
+    def rows(self) -> dict[str, NDArray[Any]]:
+        """What was recorded, one row per control step, each at its end."""
+        return {"action": np.array(self._actions), **self._episode.arrays()}

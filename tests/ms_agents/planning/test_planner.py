@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from ms_agents.planning import Plan, Planner, PlannerHyperparameters, PlanRequest, replay, score
+from ms_agents.planning.export import plan_clip, write_opensim
+from ms_agents.planning.rollouts import Rollouts
+from ms_agents.planning.stage import make_stage
+from ms_envs.inverse import read_storage
+
+HP = PlannerHyperparameters(segment=0.04, horizon=2, samples=3, iterations=2)
+REQUEST = PlanRequest("ms_envs:MSEmu/Walk-v0", {"body": "myo-legs"}, seconds=0.1, seed=5, hyperparameters=HP)
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory) -> Plan:
+    planner = Planner(REQUEST, threads=1)
+    path = tmp_path_factory.mktemp("plan") / "plan.npz"
+    planner.run(path)
+    planner.close()
+    return Plan.load(path)
+
+
+def test_a_plan_covers_its_time_with_a_shorter_last_segment(planned):
+    assert planned.status == "complete"
+    np.testing.assert_allclose(planned.rows["time"], 0.02 * np.arange(1, 6))
+    assert planned.actions.shape == (5, 14)
+    assert np.abs(planned.actions).max() > 0.01
+    assert score(planned).completed
+
+
+def test_an_interrupted_search_continues_to_the_same_plan(planned, tmp_path):
+    path = tmp_path / "plan.npz"
+    for _ in range(3):
+        planner = Planner(REQUEST, threads=1)
+        if path.is_file():
+            planner.resume(Plan.load(path))
+        spent = planner.core_seconds
+        planner.run(path, core_minutes=(spent + 1e-3) / 60)  # one segment and no more
+        planner.close()
+    assert Plan.load(path).status == "complete"
+    np.testing.assert_array_equal(Plan.load(path).actions, planned.actions)
+    np.testing.assert_array_equal(Plan.load(path).rows["qpos"], planned.rows["qpos"])
+
+
+def test_a_replay_is_bit_exact_and_a_changed_plan_is_not(planned):
+    rows = replay(planned)
+    for name in ("qpos", "qvel", "activation", "excitation"):
+        np.testing.assert_array_equal(rows[name], planned.rows[name])
+    actions = planned.actions.copy()
+    actions[0, 0] += 1e-3
+    assert not np.array_equal(replay(replace(planned, rows={"action": actions}))["qpos"], planned.rows["qpos"])
+
+
+@pytest.mark.slow
+def test_a_replay_in_a_fresh_process_is_bit_exact(planned, tmp_path):
+    planned.save(tmp_path / "plan.npz")
+    command = "from ms_agents.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", command, "replay", str(tmp_path / "plan.npz")], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "bit-exact" in done.stdout
+
+
+@pytest.mark.parametrize(("name", "value"), [("body_hash", "ffff"), ("clip_hash", "ffff"), ("strength", 2.0)])
+def test_a_plan_of_another_body_clip_or_strength_is_refused_by_name(planned, name, value):
+    other = replace(planned, identity={**planned.identity, name: value})
+    with pytest.raises(ValueError, match=f"the plan was made for another environment: {name} {value!r}"):
+        replay(other)
+
+
+def test_another_request_does_not_continue_a_plan(planned):
+    planner = Planner(replace(REQUEST, seed=6), threads=1)
+    with pytest.raises(ValueError, match="other settings"):
+        planner.resume(planned)
+    planner.close()
+
+
+def test_what_planning_sets_itself_is_refused():
+    with pytest.raises(ValueError, match="planning sets horizon itself"):
+        make_stage(replace(REQUEST, env_kwargs={"body": "myo-legs", "horizon": 1.0}), 1)
+
+
+def test_equal_sequences_cost_the_same_and_what_they_come_to_when_done():
+    one, several = make_stage(REQUEST, 1), make_stage(REQUEST, 3, threads=1)
+    hp = replace(HP, final_weight=1.0, tolerances=replace(HP.tolerances, offset=float("inf")))
+    rollouts = Rollouts(several, hp)
+    sequence = np.random.default_rng(0).normal(0, 0.1, (2, len(rollouts.joints)))
+    costs = rollouts.costs(one.get_state(), np.stack([sequence, sequence, 2 * sequence]), [2, 2])
+    assert costs[0] == costs[1] != costs[2]
+    done = 0.0
+    for offset in sequence:
+        for _ in range(2):
+            one.step(rollouts.actions(offset[None]))
+        done += sum(rollouts.terms(one).values())
+    assert costs[0] == pytest.approx(done, rel=1e-12)
+    one.close()
+    several.close()
+
+
+def test_the_cost_is_the_activation_alone_on_the_reference_and_more_beside_it():
+    env = make_stage(REQUEST, 1)
+    rollouts = Rollouts(env, HP)
+    on_it = rollouts.terms(env)
+    assert sum(on_it.values()) - on_it["activation"] < 1e-3
+    for _ in range(10):
+        env.step(np.ones((1, 14), dtype=np.float32))
+    beside = rollouts.terms(env)
+    assert beside["joint_angle"] > 0.1
+    assert beside["capture_point"] > 0.1
+    env.close()
+
+
+def test_a_fall_costs_more_than_any_tracking_error():
+    env = make_stage(REQUEST, 2, threads=1)
+    rollouts = Rollouts(env, replace(HP, height_limit=0.01))
+    state = make_stage(REQUEST, 1).get_state()
+    sequences = np.zeros((2, 2, len(rollouts.joints)))
+    sequences[1] = 0.4
+    costs = rollouts.costs(state, sequences, [5, 5])
+    assert costs[0] < HP.failure_cost < costs[1]
+    env.close()
+
+
+def test_a_plan_becomes_a_clip_and_tables(planned, tmp_path, legs):
+    clip = plan_clip(planned)
+    clip.check_fits(legs)
+    np.testing.assert_array_equal(clip.qpos[1:], planned.rows["qpos"])
+    write_opensim(planned, tmp_path, "walk")
+    table = read_storage(tmp_path / "walk_excitations.sto")
+    assert table.labels == legs.muscle_names
+    np.testing.assert_allclose(table.values, planned.rows["excitation"], rtol=1e-9)
+    assert len(read_storage(tmp_path / "walk.mot").time) == 6
