@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from ms_agents.ppo.algorithm import AggregatedPPO
     from ms_agents.qflex.algorithm import QFlex
     from ms_agents.report import TrackingReport
+
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # or JAX keeps most of a GPU that torch needs as well
 
 __all__ = [
     "AggregatedPPO",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,7 +122,7 @@ def _run(
     policy: Policy, env: VectorEnv[Any, Any, Any], seed: int, horizon: float | None, phases: NDArray[np.float64]
 ) -> _Trace:
     count = env.num_envs
-    observation, _ = env.reset(seed=seed, options={"phase": phases})
+    observation, _ = _on_host(env.reset(seed=seed, options={"phase": phases}))
     frames = _episode_frames(env, phases, horizon)
     trace = _Trace(
         phases, frames, np.zeros(count, np.int64), np.full(count, "completed", "<U9"), np.zeros(count), {}, {}
@@ -130,7 +130,7 @@ def _run(
     running = np.ones(count, np.bool_)
     for _ in range(int(frames.max())):
         action, _ = policy.predict(observation, deterministic=True)
-        observation, reward, terminated, truncated, info = env.step(action)
+        observation, reward, terminated, truncated, info = _on_host(env.step(action))
         failed = running & terminated
         kept = running & ~terminated
         trace.tracked += kept
@@ -149,6 +149,13 @@ def _run(
         if not running.any():
             break
     return trace
+
+
+def _on_host(tree: Any) -> Any:
+    """The same tuples and mappings with numpy arrays, whatever device their arrays are on."""
+    if isinstance(tree, Mapping):
+        return {name: _on_host(value) for name, value in tree.items()}
+    return tuple(map(_on_host, tree)) if isinstance(tree, tuple) else np.asarray(tree)
 
 
 def _cause(i: int, info: dict[str, Any], metrics: dict[str, NDArray[np.float64]]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ms_agents.distributed import count_mean_and_variance
+
 
 class ObservationNormalizer(nn.Module):
     """Running mean and variance of observations, saved with the policy that uses them.
@@ -36,9 +38,8 @@ class ObservationNormalizer(nn.Module):
 
     @torch.no_grad()
     def update(self, observation: Tensor) -> None:
-        """Merge a batch (B, D) into the statistics (Chan et al. 1983)."""
-        batch = observation.double()
-        mean, variance, count = batch.mean(0), batch.var(0, correction=0), len(batch)
+        """Merge a batch (B, D), and those of all other processes, into the statistics (Chan et al. 1983)."""
+        count, mean, variance = count_mean_and_variance(observation.double())
         total = self.count + count
         difference = mean - self.mean
         spread = self.variance * self.count + variance * count + difference**2 * self.count * count / total

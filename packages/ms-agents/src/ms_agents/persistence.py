@@ -80,7 +80,7 @@ class Persistent(BaseAlgorithm):
             "aggregator": self.aggregator.state_dict(),
             "generator": self.generator.get_state(),
             "episodes": tensors_from_arrays(list(self.ep_info_buffer or ())),
-            "last_observation": None if self._last_obs is None else torch.from_numpy(np.array(self._last_obs)),
+            "last_observation": tensors_from_arrays(self._last_obs),
             "pending_logs": self._numbers_to_log(),
             "env": self.env.get_state() if isinstance(self.env, GymnasiumVecEnv) else None,
         }

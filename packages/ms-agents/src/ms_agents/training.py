@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -15,12 +16,14 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.utils import safe_mean
 
 from ms_agents.algorithms import ALGORITHMS
 from ms_agents.checkpoint import read_checkpoint, write_checkpoint
 from ms_agents.curriculum import TerminationCurriculum
 from ms_agents.curve import make_logger
+from ms_agents.distributed import from_first, gathered, process_group, rank, share, world_size
 from ms_agents.evaluation import DEFAULT_HORIZON, evaluate, make_evaluation_env
 from ms_agents.identity import check_identity
 from ms_agents.learner import TrackingLearner
@@ -38,6 +41,8 @@ def train(
     ``best.pt``, and at the end ``report.json``, ``report.md`` and ``video.mp4``. Interrupted at any moment and resumed,
     it ends with the weights it would have had.
 
+    Started by ``torchrun`` in several processes, each takes its share of the environments and the first keeps the run.
+
     Args:
         config: What to train.
         run: The run directory; by default a new one under ``runs/``.
@@ -48,34 +53,41 @@ def train(
         The run directory.
 
     Raises:
-        ValueError: If the run exists and is not to be resumed, or its checkpoint does not fit the environment.
+        ValueError: If the run exists and is not to be resumed, its checkpoint does not fit the environment or the
+            number of processes, or the environments cannot be shared evenly.
     """
-    console = console or Console()
-    run = run or new_run_directory(config.id)
+    with process_group():
+        run = from_first(run or new_run_directory(config.id))
+        _train(config, run, resume, console or Console() if rank() == 0 else Console(quiet=True))
+    return run
+
+
+def _train(config: TrainingConfig, run: Path, resume: bool, console: Console) -> None:
     if not resume and (run / LAST).exists():
         raise ValueError(f"{run} already holds a run; resume it, or choose another directory")
     curriculum = [TerminationCurriculum(*config.curriculum)] if config.curriculum else []
     torch.set_num_threads(1)  # physics has the other cores
     algorithm: type[Any] = ALGORITHMS[config.algorithm].load()
-    env = config.make_env()
+    first, environments = rank() == 0, share(config.hyperparameters.environments, "environments")
+    env = replace(config, hyperparameters=config.hyperparameters.with_environments(environments)).make_env()
     try:
-        elapsed = 0.0
         if resume:
-            state = read_checkpoint(run / LAST)
+            state, progress = _own_state(run)
             model = algorithm.from_state_dict(state, env, device="auto")
-            progress = state["run"]
         else:
             model = algorithm(
                 env=env,
                 hyperparameters=config.hyperparameters,
                 aggregator=config.aggregator,
                 explorer=config.explorer,
-                seed=config.seed,
+                seed=config.seed + rank() * environments,
             )
-            progress = {"elapsed": elapsed, "best": None, "next_evaluation": 0}
-            run.mkdir(parents=True, exist_ok=True)
-            config.save(run, model.identity)
-        model.set_logger(make_logger(run, model.num_timesteps if resume else None))
+            progress = {"elapsed": 0.0, "best": None, "next_evaluation": 0}
+            if first:
+                run.mkdir(parents=True, exist_ok=True)
+                config.save(run, model.identity)
+        logger = make_logger(run, model.num_timesteps if resume else None) if first else Logger(None, [])
+        model.set_logger(logger)
         choices = f"{config.algorithm}  {config.aggregator}  {config.explorer}"
         console.print(f"[bold]{run}[/bold]  {config.id}  {choices}  seed {config.seed}")
         console.print(config.hyperparameters, highlight=False)
@@ -86,11 +98,22 @@ def train(
         model.logger.close()
         if keeper.stopped:
             console.print(f"stopped at {keeper.saved_steps:,} steps; continue with: ms-agents train --resume {run}")
-        if not keeper.interrupted:
+        if first and not keeper.interrupted:
             finish(config, run, model, console)
     finally:
         env.close()
-    return run
+
+
+def _own_state(run: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What this process continues from, and how far the run is."""
+    state = read_checkpoint(run / LAST)
+    states = [state, *state.get("other_processes", ())]
+    if len(states) != world_size():
+        raise ValueError(
+            f"{run} was trained by {len(states)} processes, not {world_size()}: each continues its own environments; "
+            f"resume it with torchrun --nproc-per-node {len(states)}"
+        )
+    return states[rank()], state["run"]
 
 
 def finish(config: TrainingConfig, run: Path, model: TrackingLearner, console: Console) -> list[TrackingReport]:
@@ -146,6 +169,7 @@ class RunKeeper(BaseCallback):
             TextColumn("{task.fields[status]}"),
             TimeRemainingColumn(),
             console=console,
+            disable=console.quiet,
         )
         self._task = self._bar.add_task("", total=config.steps, status="")
 
@@ -186,16 +210,21 @@ class RunKeeper(BaseCallback):
     def _between_iterations(self, last: bool = False) -> None:
         minutes = self.config.minutes
         out_of_time = minutes is not None and time.monotonic() - self._begun > 60 * minutes
-        self.stopped = self.interrupted or out_of_time
-        if self.num_timesteps >= self.progress["next_evaluation"] or last or out_of_time:
+        self.stopped = from_first(self.interrupted or out_of_time)
+        if rank() == 0 and (self.num_timesteps >= self.progress["next_evaluation"] or last or out_of_time):
             self._evaluate()
         if last or out_of_time:
             self.logger.dump(self.num_timesteps)
         self.progress["elapsed"] = self._seconds()
         if last or self.stopped or self._iteration % self.config.checkpoint_interval == 0:
             self.saved_steps = self.num_timesteps
-            write_checkpoint(self.run / LAST, {**self._learner.state_dict(), "run": self.progress})
+            self._save(gathered(self._learner.state_dict()))
         self._show()
+
+    def _save(self, states: list[dict[str, Any]]) -> None:
+        """Write one file with the states of all processes, in the first of them."""
+        for state in states[:1]:
+            write_checkpoint(self.run / LAST, {**state, "other_processes": states[1:], "run": self.progress})
 
     def _evaluate(self) -> None:
         config = self.config

@@ -32,8 +32,7 @@ def film(policy: Policy, env_id: str, path: Path, *, seconds: float = 10.0, seed
     """
     from ms_envs.recording import write_video
 
-    env_kwargs.pop("threads", None)
-    env = gymnasium.make(env_id, render_mode="rgb_array", **env_kwargs)
+    env = gymnasium.make(env_id, render_mode="rgb_array", **_of_one(env_kwargs))
     try:
         rate = float(env.metadata.get("render_fps", 50))
         stride = max(round(rate / FRAMES_PER_SECOND), 1)
@@ -45,14 +44,18 @@ def film(policy: Policy, env_id: str, path: Path, *, seconds: float = 10.0, seed
 
 def show(policy: Policy, env_id: str, *, seed: int = 0, episodes: int = 1, **env_kwargs: Any) -> None:
     """Show episodes from the beginning of the clip in a window."""
-    env_kwargs.pop("threads", None)
-    env = gymnasium.make(env_id, render_mode="human", **env_kwargs)
+    env = gymnasium.make(env_id, render_mode="human", **_of_one(env_kwargs))
     try:
         for episode in range(episodes):
             for _ in _frames(policy, env, seed + episode):
                 pass
     finally:
         env.close()
+
+
+def _of_one(env_kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments that a single environment has too, which runs on the CPU."""
+    return {name: value for name, value in env_kwargs.items() if name not in ("threads", "engine", "impl", "buffers")}
 
 
 def _frames(

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ms_agents.aggregation.discriminator import Discriminator, ErrorReplay, random_rows
 from ms_agents.aggregation.normalizer import ErrorNormalizer
+from ms_agents.distributed import average_gradients, everywhere, share, world_size
 from ms_agents.hyperparameters import DiscriminatorHyperparameters
 
 
@@ -92,7 +93,8 @@ class AdversarialAggregator:
         self.normalizer = ErrorNormalizer(size).to(device)
         self.discriminator = Discriminator(size, hp).to(device)
         self.optimizer = torch.optim.Adam(self.discriminator.parameters(), lr=hp.learning_rate)
-        self.replay = ErrorReplay(size, hp.replay_capacity, hp.replay_samples, device)
+        self._batch, processes = share(hp.batch, "discriminator.batch"), world_size()
+        self.replay = ErrorReplay(size, hp.replay_capacity // processes, hp.replay_samples // processes, device)
         self.generator = torch.Generator(device).manual_seed(seed)
         self._blocks = blocks or {}
 
@@ -104,21 +106,22 @@ class AdversarialAggregator:
 
     def update(self, error: Tensor) -> dict[str, float]:
         """Train the discriminator on a rollout and its past, then renew the scale of the errors."""
-        hp, error = self.hyperparameters, error[_usable(error)]
-        if len(error) == 0:
+        error, recent_share = error[_usable(error)], self._batch // 2
+        if not everywhere(len(error) > 0):
             return {}
         self.replay.add(error, self.generator)
         losses, zeros, negatives = [], [], []
-        for _ in range(hp.updates):
-            recent = error[random_rows(len(error), hp.batch // 2, self.generator)]
-            old = self.replay.draw(hp.batch - hp.batch // 2, self.generator)
+        for _ in range(self.hyperparameters.updates):
+            recent = error[random_rows(len(error), recent_share, self.generator)]
+            old = self.replay.draw(self._batch - recent_share, self.generator)
             loss, zero, logits = self.discriminator.loss(self.normalizer(torch.cat([recent, old])))
             self.optimizer.zero_grad()
             loss.backward()
+            average_gradients(self.discriminator.parameters())
             self.optimizer.step()
             losses.append(loss.detach())
             zeros.append(zero.detach())
-            negatives.append(torch.sigmoid(logits[: hp.batch // 2].detach()).mean())
+            negatives.append(torch.sigmoid(logits[:recent_share].detach()).mean())
         attention = self.attention(error)
         self.normalizer.update(error)
         return attention | {

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ms_agents.distributed import count_and_mean
+
 
 class ErrorNormalizer(nn.Module):
     """Divides each component by its running mean absolute value; zero stays zero (ADD, Zhang et al. 2025).
@@ -30,8 +32,9 @@ class ErrorNormalizer(nn.Module):
 
     @torch.no_grad()
     def update(self, error: Tensor) -> None:
-        """Merge a batch of raw errors (B, E) into the mean."""
-        if len(error) == 0:
+        """Merge a batch of raw errors (B, E), and those of all other processes, into the mean."""
+        count, mean = count_and_mean(error.double().abs())
+        if count == 0:
             return
-        self.count += len(error)
-        self.magnitude += (error.double().abs().mean(0) - self.magnitude) * len(error) / self.count
+        self.count += count
+        self.magnitude += (mean - self.magnitude) * count / self.count

@@ -9,6 +9,7 @@ import torch
 from gymnasium.spaces import Box
 from torch import Tensor, nn
 
+from ms_agents.distributed import average_gradients, mean_and_std, share, world_size
 from ms_agents.exploration.ascent import bounded_ascent
 from ms_agents.exploration.critic import TwinCritic
 from ms_agents.exploration.explorer import GaussianExplorer
@@ -62,7 +63,8 @@ class FlowExplorer(GaussianExplorer):
         self.velocity = VelocityField(observations, actions, hp.hidden).to(device)
         self.critic_optimizer = torch.optim.Adam(self.critic.parameters(), lr=hp.learning_rate)
         self.velocity_optimizer = torch.optim.Adam(self.velocity.parameters(), lr=hp.learning_rate)
-        self.replay = TrackingReplay(hp.replay_capacity, observation_space, action_space, device, error_size=error_size)
+        self._minibatch, capacity = share(hp.minibatch, "flow.minibatch"), hp.replay_capacity // world_size()
+        self.replay = TrackingReplay(capacity, observation_space, action_space, device, error_size=error_size)
         self.generator = torch.Generator(device).manual_seed(seed)
 
     def transport(self, observation: Tensor, base: Tensor) -> Tensor:
@@ -128,14 +130,15 @@ class FlowExplorer(GaussianExplorer):
         return (action - self._rest) / self._half_range
 
     def _fit_critic(self, frames: int, value: Callable[[Tensor], Tensor], aggregator: Aggregator) -> dict[str, float]:
-        hp, losses = self.hyperparameters, []
-        for _ in range(-(-frames // hp.minibatch) * hp.epochs):
-            batch = self.replay.sample(hp.minibatch, self.generator)
+        losses = []
+        for _ in range(-(-frames // self._minibatch) * self.hyperparameters.epochs):
+            batch = self.replay.sample(self._minibatch, self.generator)
             with torch.no_grad():
                 following = torch.where(batch.terminated, 0.0, value(batch.next_observation))
                 reward = aggregator.reward(batch.error, batch.env_reward)
                 added = reward + self._gamma * following - value(batch.observation)
-                added = (added - added.mean()) / added.std().clamp(min=1e-6)
+                mean, std = mean_and_std(added)
+                added = (added - mean) / std.clamp(min=1e-6)
             first, second = self.critic(self.normalizer(batch.observation), self._normalized(batch.action))
             loss = (first - added).square().mean() + (second - added).square().mean()
             _descend(loss, self.critic_optimizer)
@@ -145,7 +148,7 @@ class FlowExplorer(GaussianExplorer):
     def _minibatches(self, frames: int) -> Iterator[Tensor]:
         for _ in range(self.hyperparameters.epochs):
             order = torch.randperm(frames, generator=self.generator, device=self.generator.device)
-            yield from order.split(self.hyperparameters.minibatch)
+            yield from order.split(self._minibatch)
 
     def _fit_velocity(self, state: Tensor, base: Tensor, target: Tensor) -> float:
         """Flow matching on straight lines (Lipman et al. 2023)."""
@@ -165,5 +168,7 @@ _PARTS = ("normalizer", "critic", "velocity", "critic_optimizer", "velocity_opti
 def _descend(loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
     optimizer.zero_grad()
     loss.backward()
-    nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], 1.0)
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    average_gradients(parameters)
+    nn.utils.clip_grad_norm_(parameters, 1.0)
     optimizer.step()

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.distributions import Normal
 
 from ms_agents.aggregation import Aggregator
+from ms_agents.distributed import averaged, broadcast_networks, share, world_size
 from ms_agents.exploration import Explorer, make_explorer
 from ms_agents.hyperparameters import Hyperparameters
 from ms_agents.ppo.persistence import PersistentPPO
@@ -33,6 +34,11 @@ class AggregatedPPO(PersistentPPO):
     Callbacks, loggers, ``learn``, ``predict``, ``save`` and ``load`` are those of Stable-Baselines3, except that files
     hold tensors and plain values only, so that loading one never runs code from it, and that they hold everything that
     an exact continuation needs.
+
+    Where processes have joined by torch.distributed, ``learn`` is to be called in all of them, each with its share of
+    the environments: gradients and statistics are averaged over them, and constants are those of all of them together.
+
+    An environment that gives JAX arrays or torch tensors is answered in kind: what it gives stays on its device.
 
     Args:
         policy: ``"TrackingPolicy"`` or a subclass of :class:`TrackingPolicy`.
@@ -83,7 +89,7 @@ class AggregatedPPO(PersistentPPO):
             env,
             learning_rate=hp.learning_rate,
             n_steps=hp.rollout_steps,
-            batch_size=max(hp.minibatch, 2),
+            batch_size=max(share(hp.minibatch, "minibatch"), 2),
             n_epochs=hp.epochs,
             gamma=hp.gamma,
             gae_lambda=hp.gae_lambda,
@@ -133,6 +139,10 @@ class AggregatedPPO(PersistentPPO):
         base = self.env.unwrapped
         return getattr(base.env.unwrapped, "action_moments", None) if isinstance(base, GymnasiumVecEnv) else None
 
+    def _setup_learn(self, *args: Any, **kwargs: Any) -> tuple[int, BaseCallback]:
+        broadcast_networks(self.policy, self.aggregator, self.explorer)
+        return super()._setup_learn(*args, **kwargs)
+
     def collect_rollouts(
         self,
         env: VecEnv,
@@ -144,7 +154,7 @@ class AggregatedPPO(PersistentPPO):
         policy, rollout = self.policy, rollout_buffer
         policy.set_training_mode(False)
         callback.on_rollout_start()
-        metrics: dict[str, float] = {}
+        metrics: dict[str, float | Tensor] = {}
         clipped = torch.zeros((), device=self.device)
         physics = 0.0
         observation = self._tensor(self._last_obs)
@@ -162,18 +172,20 @@ class AggregatedPPO(PersistentPPO):
             rollout.log_likelihoods[step] = policy.log_likelihood(base, mean)
 
             start = time.perf_counter()
-            self._last_obs, rewards, dones, infos = env.step(action.cpu().numpy())
+            answer = action if isinstance(self._last_obs, Tensor) else action.cpu().numpy()
+            self._last_obs, rewards, dones, infos = env.step(answer)
             physics += time.perf_counter() - start
             observation = self._tensor(self._last_obs)
             rollout.env_rewards[step] = self._tensor(rewards)
-            rollout.dones[step] = torch.as_tensor(dones, device=self.device)
+            rollout.dones[step] = torch.as_tensor(getattr(env, "done", dones), device=self.device)
             if self.error_size:
                 rollout.errors[step] = self._tensor(env.tracking_error)
-            rollout.time_limits[step], rollout.next_values[step] = self._values_at_time_limit(infos, dones)
+            rollout.time_limits[step], rollout.next_values[step] = self._values_at_time_limit(env, infos, dones)
             for name, values in getattr(env, "metrics", {}).items():
-                metrics[name] = metrics.get(name, 0.0) + float(np.nanmean(values)) / n_rollout_steps
+                of_step = values.nanmean() if isinstance(values, Tensor) else float(np.nanmean(values))
+                metrics[name] = metrics.get(name, 0.0) + of_step / n_rollout_steps
 
-            self.num_timesteps += env.num_envs
+            self.num_timesteps += env.num_envs * world_size()
             self._last_episode_starts = dones
             self._update_info_buffer(infos, dones)
             callback.update_locals(locals())
@@ -182,34 +194,44 @@ class AggregatedPPO(PersistentPPO):
         with torch.no_grad():
             following = torch.cat([rollout.values[1:], policy.predict_values(observation)[None]])
         rollout.next_values[:] = torch.where(rollout.dones, rollout.next_values, following)
-        self._reward(rollout)
-        for name, mean_value in metrics.items():
-            self.logger.record(f"rollout/{name}", mean_value)
-        self.logger.record("rollout/clipped_actions", float(clipped) / n_rollout_steps)
-        self.logger.record("time/physics_seconds", physics)
+        logs = self._reward(rollout)
+        logs |= {f"rollout/{name}": float(value) for name, value in metrics.items()}
+        logs |= {"rollout/clipped_actions": float(clipped) / n_rollout_steps, "time/physics_seconds": physics}
+        self._record(logs)
         callback.update_locals(locals())
         callback.on_rollout_end()
         return True
 
-    def _values_at_time_limit(self, infos: list[dict[str, Any]], dones: np.ndarray[Any, Any]) -> tuple[Tensor, Tensor]:
+    @torch.no_grad()
+    def _values_at_time_limit(
+        self, env: VecEnv, infos: list[dict[str, Any]], dones: NDArray[np.bool_]
+    ) -> tuple[Tensor, Tensor]:
         """Which episodes only ran out of time (N,), and the value of their last observation, zero elsewhere, (N,)."""
+        if isinstance(self._last_obs, Tensor):
+            cut_short = env.truncated.to(self.device)
+            return cut_short, self.policy.predict_values(self._tensor(env.final_observation)).where(cut_short, 0.0)
         values = torch.zeros(len(dones), device=self.device)
         cut = [i for i in np.flatnonzero(dones).tolist() if infos[i].get("TimeLimit.truncated", False)]
         mask = torch.zeros(len(dones), dtype=torch.bool, device=self.device)
         if cut:
             mask[cut] = True
             last = self._tensor(np.stack([infos[i]["terminal_observation"] for i in cut]))
-            with torch.no_grad():
-                values[cut] = self.policy.predict_values(last)
+            values[cut] = self.policy.predict_values(last)
         return mask, values
 
-    def _reward(self, rollout: Rollout) -> None:
+    def _reward(self, rollout: Rollout) -> dict[str, float]:
         errors, env_rewards = rollout.errors.flatten(0, 1), rollout.env_rewards.flatten()
         rollout.rewards[:] = self.aggregator.reward(errors, env_rewards).view_as(rollout.rewards)
         rollout.compute_returns()
-        self.logger.record("add/reward_mean", float(rollout.rewards.mean()))
-        self.logger.record("add/reward_std", float(rollout.rewards.std()))
-        self.logger.record("add/hand_tuned_reward", float(env_rewards.nanmean()))
+        return {
+            "add/reward_mean": float(rollout.rewards.mean()),
+            "add/reward_std": float(rollout.rewards.std()),
+            "add/hand_tuned_reward": float(env_rewards.nanmean()),
+        }
+
+    def _record(self, logs: dict[str, float]) -> None:
+        for name, value in averaged(logs).items():
+            self.logger.record(name, value)
 
     def train(self) -> None:
         """Improve the policy on the rollout; then explorer, aggregator and observation normaliser learn from it."""
@@ -219,9 +241,7 @@ class AggregatedPPO(PersistentPPO):
         logs = self.explorer.update(self.rollout_buffer, self.policy.predict_values, self.aggregator)
         logs |= self.aggregator.update(self.rollout_buffer.errors.flatten(0, 1))
         self.policy.normalizer.update(self.rollout_buffer.observations.flatten(0, 1))
-        for name, value in logs.items():
-            self.logger.record(name, value)
-        self.logger.record("time/learner_seconds", time.perf_counter() - start)
+        self._record(logs | {"time/learner_seconds": time.perf_counter() - start})
 
     def _update_policy(self, rollout: Rollout) -> None:
         update_learning_rate(self.policy.optimizer, self.learning_rate_now)
@@ -235,8 +255,7 @@ class AggregatedPPO(PersistentPPO):
             "clip_range": self.hyperparameters.clip,
             "learning_rate": self.learning_rate_now,
         }
-        for name, value in logs.items():
-            self.logger.record(f"train/{name}", value)
+        self._record({f"train/{name}": value for name, value in logs.items()})
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
         self._steer_learning_rate(logs["approx_kl"])
 

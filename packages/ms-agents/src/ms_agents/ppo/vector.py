@@ -8,10 +8,13 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+import torch
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
+from torch import Tensor
+from torch.utils.dlpack import from_dlpack
 
 from ms_agents.checkpoint import arrays_from_tensors, tensors_from_arrays
 
@@ -22,11 +25,17 @@ class GymnasiumVecEnv(VecEnv):
     What Gymnasium keeps in ``info`` stays in arrays on the adapter; the ``infos`` of Stable-Baselines3 are empty dicts
     except for finished episodes (``terminal_observation``, ``TimeLimit.truncated``, ``episode``).
 
+    An environment that gives JAX arrays or torch tensors takes torch tensors as actions. Whatever this adapter returns
+    or keeps is then a tensor on the device of the environment, sharing memory with its arrays by DLPack, except for
+    episode ends and infos: those take one transfer of three numbers per environment in a step.
+
     Attributes:
         error_slices: Part of the tracking error to its place in the vector.
         tracking_error: Errors of the last step, before any reset; a row is NaN where the physics broke down, (N, E).
         metrics: Metric name to values of the last step, before any reset, (N,).
         truncated: Environments whose episode reached its time limit in the last step, bool, (N,).
+        done: Environments whose episode ended in the last step, bool, (N,).
+        final_observation: Observations of the last step before any reset, of environments on a device only, (N, D).
 
     Args:
         env: Environment that resets finished episodes within the step.
@@ -48,22 +57,30 @@ class GymnasiumVecEnv(VecEnv):
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
         self.error_slices: dict[str, slice] = getattr(env.unwrapped, "error_slices", {})
         self.error_size = max((part.stop for part in self.error_slices.values()), default=0)
-        self.tracking_error: NDArray[np.float32] = np.zeros((self.num_envs, self.error_size), np.float32)
-        self.metrics: dict[str, NDArray[np.float64]] = {}
-        self.truncated = np.zeros(self.num_envs, bool)
-        self._returns = np.zeros(self.num_envs)
+        self.tracking_error: Any = np.zeros((self.num_envs, self.error_size), np.float32)
+        self.metrics: dict[str, Any] = {}
+        self.truncated: Any = np.zeros(self.num_envs, bool)
+        self.done: Any = self.truncated
+        self.final_observation: Tensor | None = None
+        self._returns: Any = np.zeros(self.num_envs)
         self._lengths = np.zeros(self.num_envs, int)
         self._start = time.monotonic()
-        self._actions: NDArray[np.float32] | None = None
+        self._actions: NDArray[np.float32] | Tensor | None = None
+        self._takes_jax = False
 
-    def reset(self) -> NDArray[np.float32]:
+    def reset(self) -> NDArray[np.float32] | Tensor:
         """Start all episodes, from the seed and with the options last given; observations (N, D)."""
         observation, _ = self.env.reset(seed=self._seeds[0], options=self._options[0] or None)
         self._reset_seeds()
         self._reset_options()
-        self._returns[:] = 0
+        self._returns = np.zeros(self.num_envs)
         self._lengths[:] = 0
-        return np.asarray(observation)
+        if isinstance(observation, np.ndarray):
+            return observation
+        self._takes_jax = not isinstance(observation, Tensor)
+        observation = shared_tensor(observation)
+        self._returns = torch.zeros(self.num_envs, device=observation.device)
+        return observation
 
     def set_options(self, options: list[dict[str, Any]] | dict[str, Any] | None = None) -> None:
         """Options of the next reset.
@@ -75,33 +92,72 @@ class GymnasiumVecEnv(VecEnv):
             raise ValueError("the environments are reset together: give one dict of options, not a list")
         super().set_options(options)
 
-    def step_async(self, actions: NDArray[np.float32]) -> None:
+    def step_async(self, actions: NDArray[np.float32] | Tensor) -> None:
         """Remember the actions (N, A)."""
         self._actions = actions
 
-    def step_wait(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:
+    def step_wait(self) -> tuple[Any, Any, NDArray[np.bool_], list[dict[str, Any]]]:
         """Step; observations (N, D), rewards (N,), episode ends (N,) and infos."""
+        if isinstance(self._actions, Tensor):
+            return self._step_on_device(self._actions)
         observation, reward, terminated, truncated, info = self.env.step(self._actions)
-        done = terminated | truncated
+        self.done = done = terminated | truncated
         self.truncated = truncated & ~terminated
         self._returns += reward
         self._lengths += 1
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         finished = np.flatnonzero(done)
         self._remember(info, finished)
-        for i in finished:
-            infos[i] = {
-                "terminal_observation": info["final_obs"][i],
-                "TimeLimit.truncated": bool(self.truncated[i]),
-                "episode": {
-                    "r": float(self._returns[i]),
-                    "l": int(self._lengths[i]),
-                    "t": round(time.monotonic() - self._start, 6),
-                },
-            }
+        for i in finished.tolist():
+            infos[i] = self._episode(i, info["final_obs"][i], self.truncated[i], self._returns[i])
         self._returns[finished] = 0
         self._lengths[finished] = 0
         return np.asarray(observation), np.asarray(reward, np.float32), done, infos
+
+    def _step_on_device(self, actions: Tensor) -> tuple[Tensor, Tensor, NDArray[np.bool_], list[dict[str, Any]]]:
+        actions = actions.to(self._returns.device)
+        given = self.env.step(jax_array(actions) if self._takes_jax else actions)
+        observation, reward, terminated, truncated = map(shared_tensor, given[:4])
+        self.done, self.truncated = terminated | truncated, truncated & ~terminated
+        self._returns = self._returns + reward
+        self._lengths += 1
+        self._remember_on_device(given[4])
+        on_host = torch.stack([self.done.float(), self.truncated.float(), self._returns.float()]).cpu().numpy()
+        done, cut_short, returns = on_host[0] > 0, on_host[1] > 0, on_host[2]
+        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        for i in np.flatnonzero(done).tolist():
+            infos[i] = self._episode(i, self.final_observation[i], cut_short[i], returns[i])  # type: ignore[index]
+        self._returns = self._returns.masked_fill(self.done, 0.0)
+        self._lengths[done] = 0
+        return observation, reward, done, infos
+
+    def _remember_on_device(self, info: dict[str, Any]) -> None:
+        final, done = info["final_info"], self.done
+        self.final_observation = shared_tensor(info["final_obs"])
+
+        def last(name: str, values: dict[str, Any], final_values: dict[str, Any]) -> Tensor:
+            now = shared_tensor(values[name])
+            rows = done.view(-1, *[1] * (now.ndim - 1))
+            return torch.where(rows, shared_tensor(final_values[name]), now)
+
+        if self.error_size:
+            error = last("tracking_error", info, final)
+            diverged = last("diverged", info, final) if "diverged" in info else torch.zeros_like(done)
+            self.tracking_error = error.masked_fill(diverged[:, None], torch.nan)
+        metrics = info.get("metrics", {})
+        self.metrics = {name: last(name, metrics, final["metrics"]) for name in metrics if not name.startswith("_")}
+
+    def _episode(self, i: int, observation: Any, cut_short: bool, episode_return: float) -> dict[str, Any]:
+        """Info of a finished episode."""
+        return {
+            "terminal_observation": observation,
+            "TimeLimit.truncated": bool(cut_short),
+            "episode": {
+                "r": float(episode_return),
+                "l": int(self._lengths[i]),
+                "t": round(time.monotonic() - self._start, 6),
+            },
+        }
 
     def _remember(self, info: dict[str, Any], finished: NDArray[np.intp]) -> None:
         final = info.get("final_info", {}) if len(finished) else {}
@@ -164,3 +220,15 @@ class GymnasiumVecEnv(VecEnv):
     def env_is_wrapped(self, wrapper_class: type[Any], indices: int | Iterable[int] | None = None) -> list[bool]:
         """Whether a wrapper does what the adapter does; only ``Monitor``, which reports episodes as it does."""
         return [issubclass(wrapper_class, Monitor)] * len(list(self._get_indices(indices)))
+
+
+def shared_tensor(array: Any) -> Tensor:
+    """A torch tensor on the memory of an array of JAX, on its device."""
+    return array if isinstance(array, Tensor) else from_dlpack(array)
+
+
+def jax_array(tensor: Tensor) -> Any:
+    """An array of JAX on the memory of a tensor."""
+    import jax
+
+    return jax.dlpack.from_dlpack(tensor.contiguous())

@@ -17,6 +17,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from ms_agents.aggregation import Aggregator
+from ms_agents.distributed import world_size
 from ms_agents.qflex.hyperparameters import QFlexHyperparameters
 from ms_agents.qflex.losses import critic_loss, flow_loss, policy_loss
 from ms_agents.qflex.persistence import PersistentCrossQ
@@ -104,6 +105,10 @@ class QFlex(PersistentCrossQ):
     def _setup_model(self) -> None:
         if self._vec_normalize_env is not None:
             raise ValueError("Qflex normalises observations itself; give the environment without VecNormalize")
+        if self.env is not None and world_size() > 1:
+            raise ValueError(
+                "the algorithm 'qflex' learns in one process only; choose 'ppo', or start it without torchrun"
+            )
         self._know_environment()
         self.replay_buffer_kwargs = {"error_size": self.error_size}
         super()._setup_model()
@@ -136,6 +141,10 @@ class QFlex(PersistentCrossQ):
     ) -> RolloutReturn:
         """One iteration: steps and updates in turn; at the end aggregator and normaliser learn from what was met."""
         hp = self.hyperparameters
+        if isinstance(self._last_obs, Tensor):
+            raise ValueError(
+                "Qflex learns from numpy arrays: make the environment with engine='cpu', or wrap it in JaxToNumpy"
+            )
         self.policy.set_training_mode(False)
         callback.on_rollout_start()
         observations, errors = [], []
