@@ -91,7 +91,7 @@ def test_equal_sequences_cost_the_same_and_what_they_come_to_when_done():
     hp = replace(HP, final_weight=1.0, tolerances=replace(HP.tolerances, offset=float("inf")))
     rollouts = Rollouts(several, hp)
     sequence = np.random.default_rng(0).normal(0, 0.1, (2, len(rollouts.joints)))
-    costs = rollouts.costs(one.get_state(), np.stack([sequence, sequence, 2 * sequence]), [2, 2])
+    costs = rollouts.costs(one, np.stack([sequence, sequence, 2 * sequence]), [2, 2])
     assert costs[0] == costs[1] != costs[2]
     done = 0.0
     for offset in sequence:
@@ -119,10 +119,10 @@ def test_the_cost_is_the_activation_alone_on_the_reference_and_more_beside_it():
 def test_a_fall_costs_more_than_any_tracking_error():
     env = make_stage(REQUEST, 2, threads=1)
     rollouts = Rollouts(env, replace(HP, height_limit=0.01))
-    state = make_stage(REQUEST, 1).get_state()
+    origin = make_stage(REQUEST, 1)
     sequences = np.zeros((2, 2, len(rollouts.joints)))
     sequences[1] = 0.4
-    costs = rollouts.costs(state, sequences, [5, 5])
+    costs = rollouts.costs(origin, sequences, [5, 5])
     assert costs[0] < HP.failure_cost < costs[1]
     env.close()
 
@@ -136,3 +136,14 @@ def test_a_plan_becomes_a_clip_and_tables(planned, tmp_path, legs):
     assert table.labels == legs.muscle_names
     np.testing.assert_allclose(table.values, planned.rows["excitation"], rtol=1e-9)
     assert len(read_storage(tmp_path / "walk.mot").time) == 6
+
+
+def test_rollouts_with_fitted_paths_foresee_the_exact_ones():
+    origin = make_stage(REQUEST, 1)
+    exact, fitted = make_stage(REQUEST, 1, threads=1), make_stage(REQUEST, 1, threads=1, muscle_paths="fitted")
+    sequence = np.full((1, 2, len(Rollouts(exact, HP).joints)), 0.1)
+    costs = [Rollouts(env, HP).costs(origin, sequence, [2, 2])[0] for env in (exact, fitted)]
+    assert costs[0] != costs[1]
+    assert costs[1] == pytest.approx(costs[0], rel=0.05)
+    for env in (origin, exact, fitted):
+        env.close()

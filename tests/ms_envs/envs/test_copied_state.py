@@ -43,3 +43,21 @@ def test_states_of_another_number_of_environments_are_refused(single, several):
     several.reset(seed=0)
     with pytest.raises(ValueError, match="the state is of 3 environments, this one has 1"):
         single.set_state(several.get_state())
+
+
+def test_bodies_are_placed_where_they_are_told_with_other_muscle_paths(single):
+    single.reset(seed=3, options={"phase": 0.4})
+    single.step(np.ones((1, 14), dtype=np.float32))
+    fitted = TrackingVectorEnv("walk", 2, muscle_paths="fitted", **POSTURE)
+    fitted.reset(seed=0, options={"phase": 0.0})
+    fitted.place(*single.coordinates(), single.time)
+    np.testing.assert_allclose(fitted.time, np.repeat(single.time, 2))
+    action = np.zeros((1, 14), dtype=np.float32)
+    for _ in range(3):
+        single.step(action)
+        fitted.step(np.repeat(action, 2, axis=0))
+    for one, both, tolerance in zip(single.coordinates(), fitted.coordinates(), (0.01, 1.0, 0.1), strict=True):
+        np.testing.assert_array_equal(both[0], both[1])
+        np.testing.assert_allclose(both[:1], one, atol=tolerance)
+    np.testing.assert_allclose(fitted.excitation()[:1], single.excitation(), atol=0.15)
+    fitted.close()

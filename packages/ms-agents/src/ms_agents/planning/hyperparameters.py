@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
+from ms_envs.envs.options import MUSCLE_PATHS
 
 from ms_agents.hyperparameter_set import HyperparameterSet
 
@@ -106,6 +107,7 @@ class PlannerHyperparameters(HyperparameterSet):
         body_limit: Distance of a key body, relative to the root, at which it has, m.
         height_limit: Vertical distance of the root at which it has, m.
         failure_cost: Cost of every segment not reached.
+        rollout_paths: Muscle paths of the roll-outs; ``"fitted"`` saves time, the plan itself is as its environment.
         noise: Of the offsets, by joint.
         tolerances: Of the cost.
     """
@@ -128,6 +130,7 @@ class PlannerHyperparameters(HyperparameterSet):
     body_limit: float = 0.5
     height_limit: float = 0.3
     failure_cost: float = 2000.0
+    rollout_paths: str = "exact"
     noise: JointNoise = field(default_factory=JointNoise)
     tolerances: Tolerances = field(default_factory=Tolerances)
 
@@ -135,6 +138,8 @@ class PlannerHyperparameters(HyperparameterSet):
         for name in ("horizon", "samples", "iterations"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)!r}")
+        if self.rollout_paths not in MUSCLE_PATHS:
+            raise ValueError(f"unknown rollout_paths {self.rollout_paths!r}; choose one of {', '.join(MUSCLE_PATHS)}")
         if not self.segment > 0:
             raise ValueError(f"segment must be a positive number of seconds, got {self.segment!r}")
         if not 0 < self.elites <= 1:

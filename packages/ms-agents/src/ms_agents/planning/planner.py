@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from ms_envs.envs.reflex_law import OFFSET
@@ -38,7 +37,7 @@ class Planner:
     def __init__(self, request: PlanRequest, threads: int | None = None) -> None:
         self.request, self._hp = request, request.hyperparameters
         self._started, self._spent = time.process_time(), 0.0
-        self._stage = make_stage(request, self._hp.samples, threads)
+        self._stage = make_stage(request, self._hp.samples, threads, self._hp.rollout_paths)
         self._performance = Performance(make_stage(request, 1))
         self._env = self._performance.env
         self._rollouts = Rollouts(self._stage, self._hp)
@@ -137,12 +136,11 @@ class Planner:
 
     def _search(self, segments: list[int]) -> Array:
         """The best offsets for the segments ahead, rad, (H, D)."""
-        state: dict[str, Any] = self._env.get_state()
         placement = self._rollouts.placement(self._env)
         mean = self._mean[: len(segments)]
         search = CrossEntropySearch(mean, self._rollouts.deviation, OFFSET, self._hp, self._generator)
         proposals = np.stack([np.broadcast_to(placement, mean.shape), np.zeros_like(mean), mean + 0.5 * placement])
         for iteration in range(self._hp.iterations):
             samples = search.sample(self._hp.samples, None if iteration else proposals)
-            search.learn(samples, self._rollouts.costs(state, samples, segments))
+            search.learn(samples, self._rollouts.costs(self._env, samples, segments))
         return search.best

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from ms_envs.envs import TrackingVectorEnv
@@ -52,11 +51,11 @@ class Rollouts:
         actions[:, self.joints] = offsets / OFFSET
         return actions
 
-    def costs(self, state: dict[str, NDArray[Any]], sequences: Array, steps: Sequence[int]) -> Array:
+    def costs(self, origin: TrackingVectorEnv, sequences: Array, steps: Sequence[int]) -> Array:
         """Simulate.
 
         Args:
-            state: Of one environment, from which all begin.
+            origin: A single environment, where all begin; in its exact state if its muscle paths are those here.
             sequences: Offsets, rad, (N, H, D).
             steps: Control steps of each of the H segments.
 
@@ -64,7 +63,10 @@ class Rollouts:
             Cost of each sequence, (N,).
         """
         env, hp = self._env, self._hp
-        env.set_state(state)
+        if origin.options.muscle_paths == env.options.muscle_paths:
+            env.set_state(origin.get_state())
+        else:
+            env.place(*origin.coordinates(), origin.time)
         costs, alive = np.zeros(env.num_envs), np.ones(env.num_envs, dtype=np.bool_)
         for segment, count in enumerate(steps):
             actions = self.actions(sequences[:, segment])

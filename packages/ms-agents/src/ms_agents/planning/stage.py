@@ -20,18 +20,22 @@ ENDLESS = 1e6
 """A limit that no body reaches, m."""
 
 
-def make_stage(request: PlanRequest, num_envs: int, threads: int | None = None) -> TrackingVectorEnv:
+def make_stage(
+    request: PlanRequest, num_envs: int, threads: int | None = None, muscle_paths: str | None = None
+) -> TrackingVectorEnv:
     """Environments on the CPU engine, at the beginning of the motion.
 
     Args:
         request: What to plan.
         num_envs: How many.
         threads: Threads that step physics; by default one per core.
+        muscle_paths: Those of the roll-outs; by default as requested.
 
     Raises:
         ValueError: If an argument is not valid, or one that planning sets itself.
     """
-    made = gymnasium.make_vec(request.id, num_envs=num_envs, engine="cpu", threads=threads, **stage_arguments(request))
+    arguments = stage_arguments(request) | ({} if muscle_paths is None else {"muscle_paths": muscle_paths})
+    made = gymnasium.make_vec(request.id, num_envs=num_envs, engine="cpu", threads=threads, **arguments)
     env = made.unwrapped
     if not isinstance(env, TrackingVectorEnv):
         made.close()

@@ -285,6 +285,30 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
         bodies, _, future = self._look()
         return self._observe(bodies, future)
 
+    def place(
+        self,
+        qpos: NDArray[np.float64],
+        qvel: NDArray[np.float64],
+        activation: NDArray[np.float64],
+        time: NDArray[np.float64],
+    ) -> None:
+        """Start episodes from states of your own, such as those of an environment with other muscle paths.
+
+        What they have in common with the episodes they are taken from is the body, not the history of contacts and
+        reflexes; :meth:`set_state` keeps that.
+
+        Args:
+            qpos: Generalised positions, (N, nq), or (1, nq) for all.
+            qvel: Generalised velocities, as many.
+            activation: Muscle activations, as many.
+            time: Where they are in the motion, s, as many.
+        """
+        self._start[:], self._steps[:], self._done[:] = time, 0, False
+        states = (np.broadcast_to(values, (self.num_envs, values.shape[1])) for values in (qpos, qvel, activation))
+        qpos, qvel, activation = states
+        self._action[:] = self._previous_action[:] = self._control.neutral(activation)
+        self._engine.reset(np.arange(self.num_envs), qpos, qvel, activation)
+
     @property
     def action_moments(self) -> NDArray[np.float64] | None:
         """Joint moments of each muscle at its peak force, mean over postures of the clip, N·m, (J, A).

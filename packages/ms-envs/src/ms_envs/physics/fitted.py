@@ -61,6 +61,10 @@ class FittedEngine(CpuEngine):
         ]
         self._excitation = np.zeros((num_envs, body.model.nu))
 
+    def excitation(self) -> Floats:
+        """Excitations of the last physics step, in [0, 1], (N, M)."""
+        return np.clip(self._excitation, 0.0, 1.0)
+
     def get_state(self) -> dict[str, Floats]:
         """Everything that decides the future, for an exact restart."""
         return super().get_state() | {"activation": self._muscles.activation.copy()}
