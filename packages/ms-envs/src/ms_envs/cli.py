@@ -71,6 +71,20 @@ def inverse(
     inverse_command(motions, body, output)
 
 
+@app.command
+def paths(body: tuple[str, ...] = (), output: Path | None = None, check: bool = False) -> None:
+    """Fit muscle paths as functions of joint angles, write them into the package and print their errors.
+
+    Args:
+        body: Names of bodies; all by default.
+        output: Folder for a page with the errors and figures.
+        check: Fit nothing; measure the fits of the package.
+    """
+    from ms_envs.paths.command import paths_command
+
+    paths_command(body, output, check)
+
+
 def main() -> None:
     """Run the command; mistakes of the user end in one line, not a traceback."""
     try:

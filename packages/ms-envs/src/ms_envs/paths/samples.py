@@ -82,7 +82,7 @@ def uniform_poses(body: Body, count: int, seed: int, *, margin: float = 0.0) -> 
     """Poses with every joint uniform in its range, widened by a margin in rad on both sides, (count, nq)."""
     low, high = body.joint_range.T
     angles = np.random.default_rng(seed).uniform(low - margin, high + margin, (count, len(low)))
-    return _poses(body, angles)
+    return poses_of(body, angles)
 
 
 def clip_poses(body: Body) -> Array:
@@ -96,15 +96,16 @@ def poses_around_clips(body: Body, count: int, seed: int, deviation: float) -> A
     frames = clip_poses(body)
     angles = frames[generator.integers(len(frames), size=count)][:, body.qpos_index]
     scale = deviation * generator.random((count, 1))
-    return _poses(body, angles + scale * generator.standard_normal(angles.shape))
+    return poses_of(body, angles + scale * generator.standard_normal(angles.shape))
+
+
+def poses_of(body: Body, angles: Array) -> Array:
+    """Poses with given independent joint angles (P, J), (P, nq)."""
+    qpos = np.tile(body.model.qpos0, (len(angles), 1))
+    qpos[:, body.qpos_index] = angles
+    return body.complete(qpos)
 
 
 def _pairs(joints_of_muscle: list[set[int]]) -> NDArray[np.intp]:
     pairs = [(muscle, joint) for muscle, joints in enumerate(joints_of_muscle) for joint in sorted(joints)]
     return np.array(pairs, dtype=np.intp).reshape(-1, 2)
-
-
-def _poses(body: Body, angles: Array) -> Array:
-    qpos = np.tile(body.model.qpos0, (len(angles), 1))
-    qpos[:, body.qpos_index] = angles
-    return body.complete(qpos)
