@@ -31,7 +31,7 @@ def in_two_processes(*command: str, **environment: str) -> None:
         )
         for rank in range(2)
     ]
-    assert [process.wait(timeout=600) for process in processes] == [0, 0]
+    assert [process.wait(timeout=1200) for process in processes] == [0, 0]
 
 
 def largest_difference(a: dict, b: dict) -> float:
