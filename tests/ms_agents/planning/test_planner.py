@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from ms_agents.planning import Plan, Planner, PlannerHyperparameters, PlanRequest, replay, score
+from ms_agents.planning import Plan, Planner, PlannerHyperparameters, PlanRequest, evaluate_plan, replay, score
 from ms_agents.planning.export import plan_clip, write_opensim
 from ms_agents.planning.rollouts import Rollouts
 from ms_agents.planning.stage import make_stage
@@ -54,6 +54,12 @@ def test_a_replay_is_bit_exact_and_a_changed_plan_is_not(planned):
     actions = planned.actions.copy()
     actions[0, 0] += 1e-3
     assert not np.array_equal(replay(replace(planned, rows={"action": actions}))["qpos"], planned.rows["qpos"])
+
+
+def test_the_protocol_sees_the_errors_of_the_plan(planned):
+    report = evaluate_plan(planned)
+    assert (report.policy, report.coverage, report.horizon) == ("plan", 100.0, pytest.approx(0.1))
+    assert report.errors["joint_angle_error"] == pytest.approx(score(planned).joint_angle_error, rel=1e-6)
 
 
 @pytest.mark.slow

@@ -80,6 +80,7 @@ class Replay:
         """Replay; exit status 1 if the trajectory is not that of the plan to the last bit."""
         import json
 
+        from ms_envs.atomic_file import atomic_file
         from rich.console import Console
 
         from ms_agents.planning import Plan as PlanFile
@@ -87,7 +88,6 @@ class Replay:
         from ms_agents.planning.export import plan_clip, write_opensim
         from ms_agents.planning.score import score_table
         from ms_agents.planning.stage import stage_arguments
-        from ms_agents.runs import write_text
         from ms_agents.video import film
 
         plan = PlanFile.load(self.plan)
@@ -97,7 +97,8 @@ class Replay:
         Console().print(score_table(result))
         sys.stdout.write("the replay is bit-exact\n" if same else "the replay differs from the plan\n")
         if self.json is not None:
-            write_text(self.json, json.dumps(result.to_dict() | {"exact": same}, indent=1) + "\n")
+            with atomic_file(self.json) as temporary:
+                temporary.write_text(json.dumps(result.to_dict() | {"exact": same}, indent=1) + "\n")
         if self.clip is not None:
             plan_clip(plan).save(self.clip)
         if self.opensim is not None:

@@ -26,7 +26,8 @@ from ms_agents.identity import check_identity, environment_identity
 from ms_agents.onnx_graph import onnx_graph
 from ms_agents.ppo.algorithm import AggregatedPPO
 from ms_agents.ppo.policy import TrackingPolicy
-from ms_agents.runs import TrainingConfig, best_checkpoint, package_versions, write_bytes
+from ms_agents.runs import TrainingConfig, best_checkpoint, write_bytes
+from ms_agents.versions import package_versions
 
 FILES = {"safetensors": WEIGHTS, "onnx": GRAPH}
 """Format to the file it is written as."""

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import platform
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +17,7 @@ from ms_agents.aggregation import AGGREGATORS
 from ms_agents.algorithms import ALGORITHMS
 from ms_agents.hyperparameter_set import HyperparameterSet
 from ms_agents.hyperparameters import Hyperparameters
+from ms_agents.versions import package_versions
 
 if TYPE_CHECKING:
     from ms_agents.exported_policy import ExportedPolicy
@@ -29,8 +28,6 @@ LAST = "checkpoints/last.pt"
 """Everything needed to continue."""
 BEST = "checkpoints/best.pt"
 """The policy that did best in the evaluations during training."""
-
-PACKAGES = ("ms-envs", "ms-agents", "gymnasium", "mujoco", "numpy", "stable-baselines3", "torch")
 
 
 @dataclass(frozen=True)
@@ -200,14 +197,3 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Write a file atomically."""
     with atomic_file(path) as temporary:
         temporary.write_bytes(content)
-
-
-def package_versions() -> dict[str, str]:
-    """Versions of what results depend on, by package."""
-    versions = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return versions

@@ -23,8 +23,9 @@ from rich.live import Live
 from rich.table import Table
 
 from ms_agents.curve import STEP, read_curve
-from ms_agents.runs import LAST, TrainingConfig, package_versions, write_text
+from ms_agents.runs import LAST, TrainingConfig, write_text
 from ms_agents.settings import differences, train_arguments, with_setting
+from ms_agents.versions import package_versions
 
 COMMAND = (sys.executable, "-m", "ms_agents")
 """What runs ``ms-agents``."""

@@ -6,7 +6,7 @@ from ms_agents.planning.hyperparameters import JointNoise, PlannerHyperparameter
 from ms_agents.planning.plan import Plan, PlanRequest
 from ms_agents.planning.planner import Planner
 from ms_agents.planning.replay import PlanPolicy, replay
-from ms_agents.planning.score import PlanScore, score
+from ms_agents.planning.score import PlanScore, evaluate_plan, score
 
 __all__ = [
     "JointNoise",
@@ -17,6 +17,7 @@ __all__ = [
     "Planner",
     "PlannerHyperparameters",
     "Tolerances",
+    "evaluate_plan",
     "replay",
     "score",
 ]

@@ -15,7 +15,7 @@ from ms_agents.planning.plan import Plan, PlanRequest
 from ms_agents.planning.rollouts import Rollouts
 from ms_agents.planning.search import CrossEntropySearch
 from ms_agents.planning.stage import Performance, make_stage, plan_steps
-from ms_agents.runs import package_versions
+from ms_agents.versions import package_versions
 
 Array = NDArray[np.float64]
 

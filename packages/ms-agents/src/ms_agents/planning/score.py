@@ -10,7 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
+from ms_agents.evaluation import evaluate
 from ms_agents.planning.plan import Plan
+from ms_agents.planning.replay import PlanPolicy
+from ms_agents.planning.stage import stage_arguments
+from ms_agents.report import TrackingReport
 
 STRICT_ROOT = 0.3
 """Distance of the root from the reference within which a plan tracks strictly, m."""
@@ -79,6 +83,20 @@ def score(plan: Plan, rows: Mapping[str, NDArray[Any]] | None = None) -> PlanSco
         saturated=float((rows["excitation"] > SATURATED).mean()),
         core_minutes=plan.core_seconds / 60,
     )
+
+
+def evaluate_plan(plan: Plan) -> TrackingReport:
+    """Score a plan under the tracking protocol, in one episode from the beginning of the motion.
+
+    Args:
+        plan: The plan.
+
+    Returns:
+        The report of a policy called ``"plan"``.
+    """
+    arguments = stage_arguments(plan.request)
+    del arguments["horizon"]
+    return evaluate(PlanPolicy(plan), plan.request.id, horizon=plan.duration, phases=[0.0], name="plan", **arguments)
 
 
 def score_table(result: PlanScore) -> Table:
