@@ -71,8 +71,8 @@ class Rollouts:
         for segment, count in enumerate(steps):
             actions = self.actions(sequences[:, segment])
             for _ in range(count):
-                env.step(actions)
-                alive &= ~env.tracking_state()[0].diverged
+                *_, info = env.step(actions)
+                alive &= ~info["diverged"]
             now = self._look(env)
             weight = hp.final_weight if segment == len(steps) - 1 else 1.0
             cost = weight * sum(self._cost.terms(*now).values())
