@@ -95,7 +95,7 @@ def _write_page(folder: Path, qualities: list[PathQuality]) -> None:
         page += markdown_table(_worst_columns(quality), quality.worst().tolist(), text=["muscle"])
         page += f"\nExact, because they jump (greatest jump found, mm): {_jumps(quality)}.\n"
         bending = [quality.body.muscle_names[i] for i in np.setdiff1d(quality.paths.exact, quality.jumping)]
-        page += f"\nExact, because they bend too sharply: {', '.join(bending) or 'none'}.\n"
+        page += f"\nExact, no jump found, but bent too sharply for a polynomial: {', '.join(bending) or 'none'}.\n"
         page += f"\n![Muscle model]({name}-muscles.png)\n"
     with atomic_file(folder / "README.md") as temporary:
         temporary.write_text(page, encoding="utf-8")

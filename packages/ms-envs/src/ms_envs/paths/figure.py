@@ -73,6 +73,7 @@ def muscle_figure(body: Body, path: Path, muscle: int = 0) -> None:
     for level, colour in ((0.0, "C7"), (0.5, "C0"), (1.0, "C3")):
         ours, mujocos = _forces(body, muscle, table, length, np.zeros_like(length), level)
         _pair(isometric, normal, -ours / peak, -mujocos / peak, colour, f"activation {level:g}")
+    isometric.margins(y=0.4)  # room for the legend
     isometric.set(xlabel="fibre length (optimal lengths)", ylabel="force (peak isometric)", title="isometric")
     speed = np.linspace(-1.2, 1.2, 121)
     optimal = (1 - table.offset[0]) / table.scale[0]
