@@ -163,8 +163,8 @@ class PlannerHyperparameters(HyperparameterSet):
 
 
 PlannerHyperparameters.presets = {
-    "walk": PlannerHyperparameters(),
+    "walk": PlannerHyperparameters(rollout_paths="fitted"),
     "whole-body": PlannerHyperparameters(
-        horizon=4, samples=32, noise=JointNoise(toes=0.1, neck=0.06, shoulder=0.2, elbow=0.2)
+        horizon=4, samples=32, rollout_paths="fitted", noise=JointNoise(toes=0.1, neck=0.06, shoulder=0.2, elbow=0.2)
     ),
 }
