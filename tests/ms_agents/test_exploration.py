@@ -97,7 +97,7 @@ def test_gradient_is_that_of_the_smaller_critic():
 
 
 def test_critics_remember_earlier_rollouts_but_rate_them_by_the_rewards_of_today():
-    explorer, best = make_flow(4, epochs=20), torch.full((4,), 0.3)
+    explorer, best = make_flow(4, epochs=40), torch.full((4,), 0.3)
     learn_from(explorer, rollout_around(4, -best))
     blank = rollout_around(4, best)
     blank.actions[:], blank.env_rewards[:] = 0, 0
