@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ms_envs.bodies import BODIES
 from ms_envs.envs.control import CONTROLS
-from ms_envs.envs.options import RESETS, TrackingOptions
+from ms_envs.envs.options import MUSCLE_PATHS, RESETS, TrackingOptions
 from ms_envs.task.objectives import OBJECTIVES
 from ms_envs.task.observation import MUSCLE_SIGNALS
 from ms_envs.task.reward import DEFAULT_REWARD
@@ -17,6 +17,7 @@ from ms_envs.task.reward import DEFAULT_REWARD
     [
         ({"control": "torque"}, CONTROLS),
         ({"reset_distribution": "random"}, RESETS),
+        ({"muscle_paths": "polynomial"}, MUSCLE_PATHS),
         ({"muscle_signals": ("activation", "stress")}, MUSCLE_SIGNALS),
         ({"objectives": ("effort", "speed")}, OBJECTIVES),
         ({"reward_terms": {"joint_angle": 1.0}}, tuple(DEFAULT_REWARD)),

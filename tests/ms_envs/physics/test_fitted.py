@@ -4,7 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ms_envs.bodies import Body
+from ms_envs.bodies import Body, load_body
+from ms_envs.envs import TrackingVectorEnv
+from ms_envs.envs.control import CONTROLS
 from ms_envs.motions.clip import MotionClip
 from ms_envs.paths import load_paths
 from ms_envs.physics import CpuEngine, FittedEngine, ReflexCommand, RootSupport
@@ -60,6 +62,8 @@ def test_bodies_move_as_with_exact_paths(legs: Body, squat_clip: MotionClip, mak
     assert np.rad2deg(np.sqrt(((a.joint_position - b.joint_position) ** 2).mean())) < 1.0
     np.testing.assert_allclose(muscles_a.length, muscles_b.length, atol=3e-3)
     np.testing.assert_allclose(muscles_a.activation, muscles_b.activation, atol=0.05)
+    np.testing.assert_allclose(exact.excitation(), fitted.excitation(), atol=0.1)
+    np.testing.assert_allclose(exact.balance().center_of_mass, fitted.balance().center_of_mass, atol=5e-3)
     moved = np.abs(a.joint_position - squat_clip.coordinates(np.linspace(0, 1.5, 2))[0][:, legs.qpos_index])
     assert moved.max() > 0.02
 
@@ -129,3 +133,23 @@ def test_model_comes_out_of_the_cache(legs: Body, tmp_path: Path, monkeypatch: p
     first, second = without_muscles(legs, keep), without_muscles(legs, keep)
     assert len(list((tmp_path / "models").iterdir())) == 1
     np.testing.assert_array_equal(first.site_pos, second.site_pos)
+
+
+@pytest.mark.parametrize("control", CONTROLS)
+def test_every_control_works_and_states_can_be_kept(control: str) -> None:
+    env = TrackingVectorEnv("walk", 2, threads=1, body="myo-legs", control=control, muscle_paths="fitted")
+    env.reset(seed=0)
+    action = np.full(env.action_space.shape, 0.1, dtype=np.float32)
+    env.step(action)
+    saved = env.get_state()
+    observations = []
+    for _ in range(2):
+        observations.append(env.step(action)[0])
+        env.set_state(saved)
+    np.testing.assert_array_equal(*observations)
+    env.close()
+
+
+def test_bodies_that_were_not_fitted_are_refused() -> None:
+    with pytest.raises(ValueError, match="muscle_paths='exact'"):
+        load_paths(load_body("myo-fullbody", free_fingers=True))

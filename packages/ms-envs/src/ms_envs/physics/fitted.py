@@ -67,12 +67,13 @@ class FittedEngine(CpuEngine):
 
     def get_state(self) -> dict[str, Floats]:
         """Everything that decides the future, for an exact restart."""
-        return super().get_state() | {"activation": self._muscles.activation.copy()}
+        muscles = {"activation": self._muscles.activation.copy(), "excitation": self._excitation.copy()}
+        return super().get_state() | muscles
 
     def set_state(self, state: dict[str, Floats]) -> None:
         """Continue from what :meth:`get_state` returned."""
         super().set_state(state)
-        self._muscles.activation[:] = state["activation"]
+        self._muscles.activation[:], self._excitation[:] = state["activation"], state["excitation"]
 
     def _hold(self, excitation: Floats, support: RootSupport | None) -> Callable[[int, mujoco.MjData], None]:
         no_gain, no_delay = np.zeros(excitation.shape[1]), np.zeros((0, 2, 0))
@@ -102,6 +103,7 @@ class FittedEngine(CpuEngine):
         return advance
 
     def _place_muscles(self, env: int, data: mujoco.MjData) -> None:
+        self._excitation[env] = 0.0
         mujoco.mj_step1(self.model, data)
         measure_muscles(*self._parts[env])
         pull_muscles(*self._parts[env])
