@@ -163,17 +163,20 @@ def coverage(
 
 
 @app.command
-def redundancy(muscles: tuple[int, ...] = (100, 200, 400, 700), seeds: int = 3, samples: int = 150_000) -> None:
+def redundancy(
+    muscles: tuple[int, ...] = (100, 200, 400, 700), seeds: int = 3, samples: int = 150_000, jobs: int = 2
+) -> None:
     """Samples that exploration needs where many muscles move few joints, on a task with a known optimum.
 
     Args:
         muscles: Numbers of muscles.
         seeds: Runs of each explorer and number.
         samples: Episodes after which a run is given up.
+        jobs: Processes at once.
     """
     from benchmarks.redundancy import run
 
-    run(muscles, seeds, samples)
+    run(muscles, seeds, samples, jobs)
 
 
 if __name__ == "__main__":

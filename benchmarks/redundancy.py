@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from math import isfinite
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -46,6 +49,7 @@ class Search:
         explorer: Name of the explorer.
         seed: Of everything but the moment arms.
         samples: Episodes until the task was solved; ``None`` if it was not.
+        diverged: Whether it ended by weights that were not finite.
         seconds: Processor time.
         curve: Episodes and the error left after each iteration.
     """
@@ -54,21 +58,24 @@ class Search:
     explorer: str
     seed: int
     samples: int | None
+    diverged: bool
     seconds: float
     curve: list[tuple[int, float]]
 
 
-def run(muscles: Sequence[int], seeds: int, samples: int) -> None:
+def run(muscles: Sequence[int], seeds: int, samples: int, jobs: int) -> None:
     """Learn with each explorer, print the table and keep it with a figure.
 
     Args:
         muscles: Numbers of muscles.
         seeds: Runs of each.
         samples: Episodes after which a run is given up.
+        jobs: Processes at once.
     """
-    torch.set_num_threads(1)
     tasks = [(count, explorer, seed) for count in muscles for explorer in EXPLORERS for seed in range(seeds)]
-    searches = [search(*task, samples) for task in track(tasks, description="exploring")]
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        started = [pool.submit(search, *task, samples) for task in reversed(tasks)]  # the longest first
+        searches = [one.result() for one in track(reversed(started), description="exploring", total=len(tasks))]
     rows = [Row.of(count, searches) for count in muscles]
     Console().print(terminal_table(_COLUMNS, rows, title="Samples until solved", text=()))
     draw(searches, FOLDER / "redundancy.png")
@@ -79,20 +86,24 @@ def run(muscles: Sequence[int], seeds: int, samples: int) -> None:
         "solved": SOLVED,
         "searches": [asdict(one) for one in searches],
     }
-    write("redundancy", results, _markdown(rows, seeds, samples, measured_on))
+    write("redundancy", results, _markdown(rows, searches, samples, measured_on))
 
 
 def search(muscles: int, explorer: str, seed: int, samples: int) -> Search:
     """Learn until the task is solved or the samples are used up."""
+    torch.set_num_threads(1)
     start = time.process_time()
     env = RedundantArm(CONSTANTS.environments, muscles)
     model = AggregatedPPO(env=env, hyperparameters=CONSTANTS, aggregator="hand-tuned", explorer=explorer, seed=seed)
     curve = [(0, error_left(model, env))]
-    while curve[-1][1] > SOLVED and curve[-1][0] < samples:
+    while isfinite(curve[-1][1]) and curve[-1][1] > SOLVED and curve[-1][0] < samples:
         model.learn(CONSTANTS.environments * CONSTANTS.rollout_steps, reset_num_timesteps=False)
         curve.append((model.num_timesteps, error_left(model, env)))
+    diverged = not isfinite(curve[-1][1])
+    if diverged:
+        curve.pop()
     solved = curve[-1][0] if curve[-1][1] <= SOLVED else None
-    return Search(muscles, explorer, seed, solved, time.process_time() - start, curve)
+    return Search(muscles, explorer, seed, solved, diverged, time.process_time() - start, curve)
 
 
 @dataclass(frozen=True)
@@ -166,7 +177,10 @@ def draw(searches: Sequence[Search], path: Path) -> None:
     pyplot.close(figure)
 
 
-def _markdown(rows: Sequence[Row], seeds: int, samples: int, measured_on: dict[str, Any]) -> str:
+def _markdown(rows: Sequence[Row], searches: Sequence[Search], samples: int, measured_on: dict[str, Any]) -> str:
+    seeds = len({one.seed for one in searches})
+    diverged = [one for one in searches if one.diverged]
+    lost = ", ".join(f"{one.explorer} with {one.muscles} muscles (seed {one.seed})" for one in diverged)
     return f"""# Exploration where many muscles move few joints
 
 ![Error left against samples, and samples until solved against muscles](redundancy.png)
@@ -178,5 +192,7 @@ are given up after {samples:,} samples. Medians over {seeds} seeds. Both explore
 Made by `python -m benchmarks redundancy`.
 
 {markdown_table(_COLUMNS, rows, text=())}
+{f"Ended by weights that were not finite, which counts as not solved: {lost}. " if lost else ""}"inf": not solved by most.
+
 {", ".join(f"{key} {value}" for key, value in measured_on.items())}.
 """
