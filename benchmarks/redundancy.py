@@ -192,7 +192,8 @@ are given up after {samples:,} samples. Medians over {seeds} seeds. Both explore
 Made by `python -m benchmarks redundancy`.
 
 {markdown_table(_COLUMNS, rows, text=())}
-{f"Ended by weights that were not finite, which counts as not solved: {lost}. " if lost else ""}"inf": not solved by most.
+{f"Ended by weights that were not finite, which counts as not solved: {lost}. " if lost else ""}
+"inf": not solved by most.
 
 {", ".join(f"{key} {value}" for key, value in measured_on.items())}.
 """
