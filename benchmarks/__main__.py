@@ -179,5 +179,29 @@ def redundancy(
     run(muscles, seeds, samples, jobs)
 
 
+@app.command
+def plans(
+    folder: Annotated[Path, tyro.conf.Positional],
+    bodies: tuple[str, ...] = ("ms-human-700", "myo-fullbody"),
+    motions: tuple[str, ...] = (),
+    core_minutes: float = 4.0,
+    seeds: int = 3,
+    threads: int = 2,
+) -> None:
+    """Every recorded motion planned on every whole body; run it again with a larger budget to go on.
+
+    Args:
+        folder: Where plans are kept; those that are there are continued.
+        bodies: Bodies to plan for.
+        motions: Motions to plan; all that were recorded by default.
+        core_minutes: Budget of processor time of a motion on a body, over all calls.
+        seeds: Searches to begin at most, each after the one before has given up.
+        threads: Threads that step physics.
+    """
+    from benchmarks.plans import run
+
+    run(folder, bodies, motions, core_minutes, seeds, threads)
+
+
 if __name__ == "__main__":
     app.cli(prog="python -m benchmarks")

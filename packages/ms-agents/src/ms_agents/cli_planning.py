@@ -34,6 +34,10 @@ class Plan:
     """Constants of the search: legs and lumbar spine alone, or all joints with more samples."""
     set: tuple[tuple[str, str], ...] = ()
     """Constants that differ from the preset, as name and value: --set samples 48 tolerances.drift 0.1."""
+    root_force: float = 0.5
+    """Refuse clips with a greater mean force on the root from nowhere, body weights; inf for none."""
+    unreachable_torque: float = 0.25
+    """Refuse clips with a greater share of joint torque that muscles do not give; inf for none."""
     threads: int | None = None
     """Threads that step physics; by default one per core."""
 
@@ -43,6 +47,7 @@ class Plan:
 
         from ms_agents.planning import PlannerHyperparameters, PlanRequest
         from ms_agents.planning.command import search
+        from ms_agents.planning.reference import ReferenceLimits
         from ms_agents.planning.score import score, score_table
 
         request = PlanRequest(
@@ -54,7 +59,8 @@ class Plan:
                 {name: plain_value(text) for name, text in self.set}
             ),
         )
-        plan = search(request, self.output, core_minutes=self.core_minutes, threads=self.threads)
+        limits = ReferenceLimits(self.root_force, self.unreachable_torque)
+        plan = search(request, self.output, core_minutes=self.core_minutes, threads=self.threads, limits=limits)
         result = score(plan)
         Console().print(score_table(result))
         if not result.completed:
@@ -86,6 +92,7 @@ class Replay:
         from ms_agents.planning import Plan as PlanFile
         from ms_agents.planning import PlanPolicy, replay, score
         from ms_agents.planning.export import plan_clip, write_opensim
+        from ms_agents.planning.plan import rounded
         from ms_agents.planning.score import score_table
         from ms_agents.planning.stage import stage_arguments
         from ms_agents.video import film
@@ -93,7 +100,8 @@ class Replay:
         plan = PlanFile.load(self.plan)
         rows = replay(plan)
         result = score(plan, rows)
-        same = all((rows[name] == plan.rows[name]).all() for name in ("qpos", "qvel", "activation", "excitation"))
+        compared = ("qpos", "qvel", "activation", "excitation")
+        same = all((rounded(name, rows[name]) == plan.rows[name]).all() for name in compared)
         Console().print(score_table(result))
         sys.stdout.write("the replay is bit-exact\n" if same else "the replay differs from the plan\n")
         if self.json is not None:

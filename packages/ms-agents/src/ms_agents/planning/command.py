@@ -9,9 +9,17 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from ms_agents.planning.plan import Plan, PlanRequest
 from ms_agents.planning.planner import Planner
+from ms_agents.planning.reference import ReferenceLimits, reference_quality
 
 
-def search(request: PlanRequest, path: Path, *, core_minutes: float | None = None, threads: int | None = None) -> Plan:
+def search(
+    request: PlanRequest,
+    path: Path,
+    *,
+    core_minutes: float | None = None,
+    threads: int | None = None,
+    limits: ReferenceLimits | None = None,
+) -> Plan:
     """Search for a plan, or continue the one at ``path``.
 
     Args:
@@ -19,19 +27,26 @@ def search(request: PlanRequest, path: Path, *, core_minutes: float | None = Non
         path: Where the plan is kept; written after every segment.
         core_minutes: Budget of processor time over all calls; ``None`` for none.
         threads: Threads that step physics; by default one per core.
+        limits: What is too much of a clip to be planned.
 
     Returns:
         The plan so far.
 
     Raises:
-        ValueError: If an argument is not valid, or the plan at ``path`` is that of another request.
+        ValueError: If an argument is not valid, the clip is beyond the limits, or the plan at ``path`` is that of
+            another request.
     """
     planner = Planner(request, threads)
     columns = (TextColumn("{task.completed:.2f} of {task.total:.2f} s"), BarColumn(), TextColumn("{task.description}"))
+    console = Console(stderr=True)
     try:
+        quality = reference_quality(planner.env.body, planner.env.clip)
+        quality.check(limits or ReferenceLimits())
+        if quality.doubtful:
+            console.print(f"Doubtful: {quality}.")
         if path.is_file():
             planner.resume(Plan.load(path))
-        with Progress(*columns, console=Console(stderr=True)) as progress:
+        with Progress(*columns, console=console) as progress:
             task = progress.add_task("", total=planner.plan().duration)
 
             def report(plan: Plan, terms: dict[str, float]) -> None:
@@ -47,6 +62,10 @@ def search(request: PlanRequest, path: Path, *, core_minutes: float | None = Non
 def _line(plan: Plan, terms: dict[str, float]) -> str:
     """Where the plan stands, and what costs most there."""
     rows, worst = plan.rows, max(terms, key=lambda name: terms[name])
+    again = plan.search.actions
+    if again is not None:
+        place = f"again at {rows['time'][0] * len(again):.2f} s, attempt {plan.search.retreat.attempts}"
+        return f"{place}, {plan.core_seconds / 60:.1f} core-min"
     return (
         f"joints {rows['metric_joint_angle_error'][-1]:.1f}°, root {rows['metric_root_position_error'][-1]:.0f} mm, "
         f"{plan.core_seconds / 60:.1f} core-min, worst {worst.replace('_', ' ')} {terms[worst]:.1f}"

@@ -8,7 +8,6 @@ import numpy as np
 from ms_envs.motions.balance_table import FEET
 from ms_envs.task import rotations
 from ms_envs.task.balance import Balance, capture_point
-from ms_envs.task.errors import largest_deviation
 from ms_envs.task.state import BodyState, Reference
 from numpy.typing import NDArray
 
@@ -101,10 +100,13 @@ class TrackingCost:
     def failed(self, state: BodyState, reference: Reference) -> NDArray[np.bool_]:
         """Whether a body has fallen, run away or broken down, (N,)."""
         hp = self._hp
-        root, body = largest_deviation(np, state.pose, reference)
-        height = np.abs(state.pose.root_position - reference.root_position)[:, 2]
+        root = state.pose.root_position - reference.root_position
+        body = np.linalg.norm(state.pose.key_position - reference.key_position, axis=2).max(axis=1)
         failed: NDArray[np.bool_] = (
-            state.diverged | (root > hp.root_limit) | (body > hp.body_limit) | (height > hp.height_limit)
+            state.diverged
+            | (np.linalg.norm(root, axis=1) > hp.root_limit)
+            | (body > hp.body_limit)
+            | (np.abs(root[:, 2]) > hp.height_limit)
         )
         return failed
 

@@ -103,10 +103,11 @@ class PlannerHyperparameters(HyperparameterSet):
         placement_reach: Farthest the prior moves a foot, m.
         drift_velocity: Speed, per metre of drift, with which to come back, 1/s.
         drift_lean: Displacement of the wanted capture point per metre of drift.
-        root_limit: Distance of the root from the reference at which a roll-out has failed, m.
-        body_limit: Distance of a key body, relative to the root, at which it has, m.
+        root_limit: Distance of the root from the reference at which a body has failed, m.
+        body_limit: Distance of a key body, in the world, at which it has, m.
         height_limit: Vertical distance of the root at which it has, m.
         failure_cost: Cost of every segment not reached.
+        retreats: Times that the search goes back for one fall before it gives up.
         rollout_paths: Muscle paths of the roll-outs; ``"fitted"`` saves time, the plan itself is as its environment.
         noise: Of the offsets, by joint.
         tolerances: Of the cost.
@@ -126,10 +127,11 @@ class PlannerHyperparameters(HyperparameterSet):
     placement_reach: float = 0.3
     drift_velocity: float = 0.5
     drift_lean: float = 0.3
-    root_limit: float = 0.8
+    root_limit: float = 0.3
     body_limit: float = 0.5
     height_limit: float = 0.3
     failure_cost: float = 2000.0
+    retreats: int = 4
     rollout_paths: str = "exact"
     noise: JointNoise = field(default_factory=JointNoise)
     tolerances: Tolerances = field(default_factory=Tolerances)

@@ -14,8 +14,11 @@ from ms_envs.atomic_file import atomic_file
 from numpy.typing import NDArray
 
 from ms_agents.planning.hyperparameters import PlannerHyperparameters
+from ms_agents.planning.retreat import Retreat
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+ROUNDED = ("activation", "excitation", "reference_qpos")
+"""What files keep, beside the metrics, in single precision; a replay computes it in full."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,23 @@ class PlanRequest:
 
 
 @dataclass(frozen=True)
+class SearchState:
+    """Where a search stands, for continuing it.
+
+    Attributes:
+        mean: Of the next segments, rad, (H, D).
+        generator: State of the source of the noise.
+        retreat: Where the body fell.
+        actions: Those in effect, (T, A); ``None`` where they are those of the plan.
+    """
+
+    mean: NDArray[np.float64]
+    generator: Mapping[str, Any]
+    retreat: Retreat = field(default_factory=Retreat)
+    actions: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
 class Plan:
     """Actions from the beginning of a motion, and the trajectory they lead to.
 
@@ -59,7 +79,7 @@ class Plan:
         duration: Length it should have, s.
         core_seconds: Processor time spent on it.
         rows: What :class:`ms_envs.recording.Episode` holds and ``action``, one row per control step, each at its end.
-        search: State of the search: ``mean`` of the next segments, rad, (H, D), and ``generator``.
+        search: Where the search stands.
     """
 
     request: PlanRequest
@@ -69,7 +89,7 @@ class Plan:
     duration: float
     core_seconds: float
     rows: Mapping[str, NDArray[Any]]
-    search: Mapping[str, Any]
+    search: SearchState
 
     @property
     def actions(self) -> NDArray[np.float32]:
@@ -87,13 +107,16 @@ class Plan:
             "status": self.status,
             "duration": self.duration,
             "core_seconds": self.core_seconds,
-            "generator": self.search["generator"],
+            "generator": self.search.generator,
+            "retreat": asdict(self.search.retreat),
         }
         arrays = {
             "header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8),
-            "search_mean": self.search["mean"],
-            **self.rows,
+            "search_mean": self.search.mean,
+            **{name: rounded(name, values) for name, values in self.rows.items()},
         }
+        if self.search.actions is not None:
+            arrays["search_actions"] = self.search.actions
         with atomic_file(Path(path)) as temporary, temporary.open("wb") as stream:
             np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
 
@@ -114,8 +137,18 @@ class Plan:
             header = json.loads(arrays.pop("header").tobytes())
             if header.pop("format") != FORMAT_VERSION:
                 raise ValueError(f"this package reads format {FORMAT_VERSION}")
-            search = {"mean": arrays.pop("search_mean"), "generator": header.pop("generator")}
+            search = SearchState(
+                mean=arrays.pop("search_mean"),
+                generator=header.pop("generator"),
+                retreat=Retreat(**header.pop("retreat")),
+                actions=arrays.pop("search_actions", None),
+            )
             request = PlanRequest.from_dict(header.pop("request"))
             return cls(request=request, rows=arrays, search=search, **header)
         except Exception as error:  # A damaged archive fails in many ways.
             raise ValueError(f"{path} is not a usable plan: {error}") from error
+
+
+def rounded(name: str, values: NDArray[Any]) -> NDArray[Any]:
+    """Rows as files keep them: actions and the state of the body in full, the rest in single precision."""
+    return values.astype(np.float32) if name in ROUNDED or name.startswith("metric_") else values

@@ -1,4 +1,4 @@
-"""Receding-horizon search: look ahead, commit a segment, look ahead again."""
+"""Receding-horizon search: look ahead, commit a segment, look ahead again; go back after a fall."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from ms_envs.envs.reflex_law import OFFSET
 from numpy.typing import NDArray
 
 from ms_agents.identity import check_identity, environment_identity
-from ms_agents.planning.plan import Plan, PlanRequest
+from ms_agents.planning.plan import Plan, PlanRequest, SearchState
+from ms_agents.planning.retreat import Retreat
 from ms_agents.planning.rollouts import Rollouts
 from ms_agents.planning.search import CrossEntropySearch
 from ms_agents.planning.stage import Performance, make_stage, plan_steps
@@ -24,13 +25,15 @@ class Planner:
     """Finds a plan segment by segment (model-predictive control; SAMCON, Liu et al. 2010, with a horizon).
 
     Every sample starts from the exact state that the committed actions lead to. What is committed is done once more in
-    an environment of its own, whose trajectory is the plan.
+    an environment of its own, whose trajectory is the plan. Where that body falls, the search goes back by a horizon,
+    by two after the next fall there, and so on, and looks farther ahead with more samples until the fall is behind it.
 
     Args:
         request: What to plan.
         threads: Threads that step physics; by default one per core.
 
     Attributes:
+        env: The environment whose trajectory is the plan.
         steps: Control steps of the whole plan.
     """
 
@@ -39,13 +42,14 @@ class Planner:
         self._started, self._spent = time.process_time(), 0.0
         self._stage = make_stage(request, self._hp.samples, threads, self._hp.rollout_paths)
         self._performance = Performance(make_stage(request, 1))
-        self._env = self._performance.env
+        self.env = self._performance.env
         self._rollouts = Rollouts(self._stage, self._hp)
-        self._identity = environment_identity(self._env)
-        self.steps = plan_steps(request, self._env)
-        self._segment_steps = max(round(self._hp.segment / self._env.control_timestep), 1)
-        self._mean = np.zeros((self._hp.horizon, len(self._rollouts.joints)))
+        self._identity = environment_identity(self.env)
+        self.steps = plan_steps(request, self.env)
+        self._segment_steps = max(round(self._hp.segment / self.env.control_timestep), 1)
+        self._mean = self._no_offsets()
         self._generator = np.random.default_rng(request.seed)
+        self._retreat, self._farthest = Retreat(), self._performance.rows()
         self._status = "searching"
 
     def resume(self, plan: Plan) -> None:
@@ -56,13 +60,19 @@ class Planner:
         """
         if plan.request.to_dict() != self.request.to_dict():
             raise ValueError("the plan to continue was searched for with other settings; name another file")
-        check_identity(plan.identity, self._env, "plan")
+        check_identity(plan.identity, self.env, "plan")
+        search = plan.search
         for action in plan.actions:
             self._performance.act(action)
-        if not np.array_equal(self._performance.rows()["qpos"], plan.rows["qpos"]):
+        self._farthest = self._performance.rows()
+        if not np.array_equal(self._farthest["qpos"], plan.rows["qpos"]):
             raise ValueError("the plan to continue was made by other versions or on another kind of machine")
-        self._mean, self._status = plan.search["mean"], plan.status
-        self._generator.bit_generator.state = plan.search["generator"]
+        if search.actions is not None:
+            self._performance.return_to(0)
+            for action in search.actions:
+                self._performance.act(action)
+        self._mean, self._retreat, self._status = search.mean, search.retreat, plan.status
+        self._generator.bit_generator.state = search.generator
         self._spent = plan.core_seconds
 
     def run(
@@ -71,7 +81,7 @@ class Planner:
         core_minutes: float | None = None,
         report: Callable[[Plan, dict[str, float]], None] | None = None,
     ) -> Plan:
-        """Search until the plan is complete, the body has failed, or the budget is spent.
+        """Search until the plan is complete, the body has fallen too often, or the budget is spent.
 
         Args:
             path: Where the plan is kept; written after every segment.
@@ -88,7 +98,7 @@ class Planner:
             plan = self.plan()
             plan.save(path)
             if report is not None:
-                report(plan, self._rollouts.terms(self._env))
+                report(plan, self._rollouts.terms(self.env))
         return self.plan()
 
     @property
@@ -97,50 +107,86 @@ class Planner:
         return self._spent + time.process_time() - self._started
 
     def plan(self) -> Plan:
-        """The plan so far."""
+        """The plan so far: the farthest that the body has come."""
+        rows, here = self._performance.rows(), len(self._performance)
+        ahead = here >= len(self._farthest["action"])
         return Plan(
             request=self.request,
             identity=self._identity,
             versions=package_versions(),
             status=self._status,
-            duration=self.steps * self._env.control_timestep,
+            duration=self.steps * self.env.control_timestep,
             core_seconds=self.core_seconds,
-            rows=self._performance.rows(),
-            search={"mean": self._mean, "generator": self._generator.bit_generator.state},
+            rows=rows if ahead else self._farthest,
+            search=SearchState(
+                mean=self._mean,
+                generator=self._generator.bit_generator.state,
+                retreat=self._retreat,
+                actions=None if ahead else rows["action"],
+            ),
         )
 
     def close(self) -> None:
         """Close the environments."""
         self._stage.close()
-        self._env.close()
+        self.env.close()
 
     def _advance(self) -> None:
-        """Commit one segment."""
-        segments = self._segments()
-        best = self._search(segments)
-        action = self._rollouts.actions(best[:1])[0]
-        for _ in range(segments[0]):
-            self._performance.act(action)
-        self._mean = np.concatenate([best[1:], np.tile(self._hp.fade * best[-1], (self._hp.horizon, 1))])
-        self._mean = self._mean[: self._hp.horizon]
-        if self._rollouts.failed(self._env):
-            self._status = "failed"
-        elif len(self._performance) == self.steps:
+        """Commit one segment; where every sample falls, the best one to its end."""
+        effort = self._retreat.effort(len(self._performance), self._horizon_steps)
+        segments = self._segments(self._hp.horizon + effort)
+        search = self._search(segments, self._hp.iterations * (2 if effort else 1))
+        best, doomed = search.best, search.best_cost >= self._hp.failure_cost
+        for offset, steps in zip(best, segments if doomed else segments[:1], strict=False):
+            action = self._rollouts.actions(offset[None])[0]
+            for _ in range(steps):
+                self._performance.act(action)
+                if self._rollouts.failed(self.env):
+                    self._go_back()
+                    return
+        self._mean = self._no_offsets() if doomed else self._shifted(best)
+        if len(self._performance) == self.steps:
             self._status = "complete"
 
-    def _segments(self) -> list[int]:
-        """Control steps of the segments ahead."""
+    def _go_back(self) -> None:
+        """After a fall, return to where it may still be avoided, or give up."""
+        here = len(self._performance)
+        if here >= len(self._farthest["action"]):
+            self._farthest = self._performance.rows()
+        self._retreat = self._retreat.after_fall(here, self._horizon_steps)
+        if self._retreat.attempts > self._hp.retreats:
+            self._status = "failed"
+            return
+        back = here - self._retreat.attempts * self._horizon_steps
+        self._performance.return_to(max(back // self._segment_steps, 0) * self._segment_steps)
+        self._mean = self._no_offsets()
+
+    @property
+    def _horizon_steps(self) -> int:
+        return self._hp.horizon * self._segment_steps
+
+    def _no_offsets(self) -> Array:
+        return np.zeros((self._hp.horizon, len(self._rollouts.joints)))
+
+    def _shifted(self, best: Array) -> Array:
+        """The best offsets as a start for the next segment, (H, D)."""
+        following = np.concatenate([best[1:], np.tile(self._hp.fade * best[-1], (self._hp.horizon, 1))])
+        return following[: self._hp.horizon]
+
+    def _segments(self, horizon: int) -> list[int]:
+        """Control steps of the segments ahead, at most ``horizon`` of them."""
         steps, done = self._segment_steps, len(self._performance)
-        starts = range(done, self.steps, steps)[: self._hp.horizon]
+        starts = range(done, self.steps, steps)[:horizon]
         return [min(steps, self.steps - start) for start in starts]
 
-    def _search(self, segments: list[int]) -> Array:
-        """The best offsets for the segments ahead, rad, (H, D)."""
-        placement = self._rollouts.placement(self._env)
-        mean = self._mean[: len(segments)]
+    def _search(self, segments: list[int], iterations: int) -> CrossEntropySearch:
+        """Look for the offsets of the segments ahead."""
+        placement = self._rollouts.placement(self.env)
+        mean = np.zeros((len(segments), self._mean.shape[1]))
+        mean[: len(self._mean)] = self._mean[: len(segments)]
         search = CrossEntropySearch(mean, self._rollouts.deviation, OFFSET, self._hp, self._generator)
         proposals = np.stack([np.broadcast_to(placement, mean.shape), np.zeros_like(mean), mean + 0.5 * placement])
-        for iteration in range(self._hp.iterations):
+        for iteration in range(iterations):
             samples = search.sample(self._hp.samples, None if iteration else proposals)
-            search.learn(samples, self._rollouts.costs(self._env, samples, segments))
-        return search.best
+            search.learn(samples, self._rollouts.costs(self.env, samples, segments))
+        return search

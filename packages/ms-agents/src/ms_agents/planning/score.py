@@ -35,6 +35,7 @@ class PlanScore:
         completed: Whether that is the whole motion.
         joint_angle_error: Mean absolute error, deg.
         body_position_error: Of key bodies relative to the root, mm.
+        root_frame_body_error: Of all bodies, in the frame of the root, mm.
         root_position_error: mm.
         final_root_position_error: At the end, mm.
         excitation: Mean over muscles.
@@ -48,6 +49,7 @@ class PlanScore:
     completed: bool
     joint_angle_error: float
     body_position_error: float
+    root_frame_body_error: float
     root_position_error: float
     final_root_position_error: float
     excitation: float
@@ -77,6 +79,7 @@ def score(plan: Plan, rows: Mapping[str, NDArray[Any]] | None = None) -> PlanSco
         completed=plan.status == "complete" and bool(within.all()),
         joint_angle_error=float(rows["metric_joint_angle_error"].mean()),
         body_position_error=float(rows["metric_body_position_error"].mean()),
+        root_frame_body_error=float(rows["metric_root_frame_body_error"].mean()),
         root_position_error=float(root.mean()),
         final_root_position_error=float(root[-1]),
         excitation=float(rows["excitation"].mean()),
@@ -107,7 +110,8 @@ def score_table(result: PlanScore) -> Table:
         ("planned (s)", f"{result.reached:.2f}"),
         ("completed", "yes" if result.completed else "no"),
         ("joint angle error (deg)", f"{result.joint_angle_error:.2f}"),
-        ("body position error, root-relative (mm)", f"{result.body_position_error:.1f}"),
+        ("key bodies, root-relative (mm)", f"{result.body_position_error:.1f}"),
+        ("all bodies, in the frame of the root (mm)", f"{result.root_frame_body_error:.1f}"),
         (
             "root position error, mean / end (mm)",
             f"{result.root_position_error:.0f} / {result.final_root_position_error:.0f}",

@@ -10,6 +10,7 @@ from ms_envs.envs import TrackingVectorEnv
 from ms_envs.recording import Episode
 from numpy.typing import NDArray
 
+from ms_agents.planning.body_error import RootFrameError
 from ms_agents.planning.plan import PlanRequest
 
 ROUNDS = 3
@@ -82,11 +83,11 @@ class Performance:
     """
 
     def __init__(self, env: TrackingVectorEnv) -> None:
-        self.env = env
-        self._episode, self._actions = Episode(), list[NDArray[np.float32]]()
+        self.env, self._body_error = env, RootFrameError(env.body)
+        self._states, self._steps = [env.get_state()], list[tuple[NDArray[np.float32], dict[str, Any]]]()
 
     def __len__(self) -> int:
-        return len(self._actions)
+        return len(self._steps)
 
     def act(self, action: NDArray[np.float32]) -> None:
         """Take an action (A,) for one control step."""
@@ -96,13 +97,38 @@ class Performance:
         state, reference = env.tracking_state()
         distances = np.linalg.norm(state.pose.key_position - reference.key_position, axis=-1)
         metrics = {name: float(values[0]) for name, values in info["metrics"].items() if not name.startswith("_")}
-        metrics |= {"largest_body_error": 1e3 * float(distances.max()), "diverged": float(state.diverged[0])}
         target, _ = env.clip.coordinates(env.time)
-        self._episode.record(
-            float(env.time[0]), qpos[0], qvel[0], activation[0], env.excitation()[0], target[0], metrics
-        )
-        self._actions.append(action.copy())
+        metrics |= {
+            "root_frame_body_error": self._body_error(qpos[0], target[0]),
+            "largest_body_error": 1e3 * float(distances.max()),
+            "diverged": float(state.diverged[0]),
+        }
+        row = {
+            "time": float(env.time[0]),
+            "qpos": qpos[0],
+            "qvel": qvel[0],
+            "activation": activation[0],
+            "excitation": env.excitation()[0],
+            "reference_qpos": target[0],
+            "metrics": metrics,
+        }
+        self._steps.append((action.copy(), row))
+        self._states.append(env.get_state())
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Of the last control step."""
+        metrics: dict[str, float] = self._steps[-1][1]["metrics"]
+        return metrics
+
+    def return_to(self, step: int) -> None:
+        """Forget what came after a control step; the environment is as it was then, to the last bit."""
+        del self._steps[step:], self._states[step + 1 :]
+        self.env.set_state(self._states[step])
 
     def rows(self) -> dict[str, NDArray[Any]]:
         """What was recorded, one row per control step, each at its end."""
-        return {"action": np.array(self._actions), **self._episode.arrays()}
+        episode = Episode()
+        for _, row in self._steps:
+            episode.record(**row)
+        return {"action": np.array([action for action, _ in self._steps]), **episode.arrays()}
