@@ -15,6 +15,7 @@ from ms_envs.inverse import read_storage
 
 HP = PlannerHyperparameters(segment=0.04, horizon=2, samples=3, iterations=2)
 REQUEST = PlanRequest("ms_envs:MSEmu/Walk-v0", {"body": "myo-legs"}, seconds=0.1, seed=5, hyperparameters=HP)
+NARROW = replace(REQUEST, seconds=0.4, hyperparameters=replace(HP, root_limit=0.002, retreats=2))
 
 
 @pytest.fixture(scope="module")
@@ -48,35 +49,40 @@ def test_an_interrupted_search_continues_to_the_same_plan(planned, tmp_path):
     np.testing.assert_array_equal(Plan.load(path).rows["qpos"], planned.rows["qpos"])
 
 
-def test_a_search_goes_back_after_a_fall_keeps_the_farthest_and_gives_up(tmp_path):
-    narrow = replace(HP, root_limit=0.002, retreats=2)
-    request = replace(REQUEST, seconds=0.4, hyperparameters=narrow)
-    planner = Planner(request, threads=1)
-    seen = []
-    planner.run(tmp_path / "plan.npz", report=lambda plan, _: seen.append(plan))
+@pytest.fixture(scope="module")
+def fallen(tmp_path_factory) -> tuple[Plan, list[Plan]]:
+    """A plan that had to be given up, and all the plans on the way to it."""
+    planner, history = Planner(NARROW, threads=1), list[Plan]()
+    path = tmp_path_factory.mktemp("plan") / "plan.npz"
+    planner.run(path, report=lambda plan, _: history.append(plan))
     planner.close()
-    plan = Plan.load(tmp_path / "plan.npz")
+    return Plan.load(path), history
+
+
+def test_a_search_goes_back_after_a_fall_keeps_the_farthest_and_gives_up(fallen):
+    plan, history = fallen
     assert (plan.status, plan.search.retreat.attempts) == ("failed", 3)
-    assert any(entry.search.actions is not None and len(entry.search.actions) < len(entry.actions) for entry in seen)
-    assert len(plan.actions) == max(len(entry.actions) for entry in seen) == plan.search.retreat.obstacle
+    assert any(entry.search.actions is not None and len(entry.search.actions) < len(entry.actions) for entry in history)
+    assert len(plan.actions) == max(len(entry.actions) for entry in history) == plan.search.retreat.obstacle
     assert plan.rows["metric_root_position_error"][-1] > 2 >= plan.rows["metric_root_position_error"][-2]
     np.testing.assert_array_equal(replay(plan)["qpos"], plan.rows["qpos"])
 
 
-def test_a_search_that_has_gone_back_continues_to_the_same_plan(tmp_path):
-    narrow = replace(HP, root_limit=0.002, retreats=2)
-    request = replace(REQUEST, seconds=0.4, hyperparameters=narrow)
-    plans = []
-    for minutes in (None, 1e-3):
-        path = tmp_path / f"{minutes}.npz"
-        while not path.is_file() or Plan.load(path).status == "searching":
-            planner = Planner(request, threads=1)
-            if path.is_file():
-                planner.resume(Plan.load(path))
-            planner.run(path, core_minutes=minutes and planner.core_seconds / 60 + minutes)
-            planner.close()
-        plans.append(Plan.load(path))
-    np.testing.assert_array_equal(plans[0].actions, plans[1].actions)
+def test_a_search_interrupted_after_it_went_back_gives_up_at_the_same_plan(fallen, tmp_path):
+    def interrupt(plan: Plan, _: dict[str, float]) -> None:
+        if plan.search.actions is not None:
+            raise KeyboardInterrupt
+
+    path = tmp_path / "plan.npz"
+    first, second = Planner(NARROW, threads=1), Planner(NARROW, threads=1)
+    with pytest.raises(KeyboardInterrupt):
+        first.run(path, report=interrupt)
+    second.resume(Plan.load(path))
+    second.run(path)
+    first.close()
+    second.close()
+    np.testing.assert_array_equal(Plan.load(path).actions, fallen[0].actions)
+    assert Plan.load(path).search.generator == fallen[0].search.generator
 
 
 def test_a_replay_is_bit_exact_and_a_changed_plan_is_not(planned):
