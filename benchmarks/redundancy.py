@@ -32,11 +32,20 @@ CONSTANTS = Hyperparameters(
     rollout_steps=16,
     epochs=4,
     minibatch=256,
-    learning_rate=3e-3,
+    learning_rate=1e-3,
     target_kl=None,
     gamma=0.0,
     hidden=(64, 64),
-).changed({"flow.hidden": (128,), "flow.minibatch": 256, "flow.epochs": 32, "flow.reach": 3.0, "flow.step_size": 0.2})
+).changed(
+    {
+        "flow.hidden": (128,),
+        "flow.minibatch": 256,
+        "flow.epochs": 32,
+        "flow.reach": 3.0,
+        "flow.ascent_steps": 20,
+        "flow.step_size": 0.2,
+    }
+)
 """Of every run; both explorers share those of PPO."""
 
 

@@ -44,6 +44,16 @@ def test_nothing_moves_before_anything_is_learnt():
     assert torch.allclose(explorer.transport(torch.randn(5, WIDTH), base), base, atol=1e-6)
 
 
+def test_integration_follows_the_field_in_euler_steps():
+    field = make_flow(3).velocity
+    torch.nn.init.normal_(field.network[-1].weight)
+    state, action = torch.randn(5, WIDTH), torch.randn(5, 3)
+    expected = action
+    for time in (0.0, 0.25, 0.5, 0.75):
+        expected = expected + field(state, expected, torch.full((5, 1), time)) / 4
+    torch.testing.assert_close(field.integrate(state, action, 4), expected)
+
+
 def test_importance_ratio_of_base_samples_is_that_of_the_executed_actions():
     explorer = make_flow(2)
     torch.nn.init.normal_(explorer.velocity.network[-1].weight, std=0.15)
@@ -77,7 +87,7 @@ def test_importance_ratio_of_base_samples_is_that_of_the_executed_actions():
 
 @pytest.mark.parametrize("actions", [2, 30])
 def test_transported_samples_are_better(actions):
-    explorer, best = make_flow(actions, epochs=20, step_size=0.05), torch.full((actions,), 0.3)
+    explorer, best = make_flow(actions, epochs=20), torch.full((actions,), 0.3)
     rollout = rollout_around(actions, best)
     logs = learn_from(explorer, rollout)
     base = rollout.base_actions.flatten(0, 1)
