@@ -15,6 +15,7 @@ import torch
 from ms_agents.checkpoint import read_checkpoint
 from ms_agents.cli import main
 from ms_agents.hyperparameters import Hyperparameters
+from ms_agents.run_lock import run_lock
 from ms_agents.runs import LAST, TrainingConfig
 from ms_agents.training import train
 
@@ -123,6 +124,14 @@ def test_a_finished_run_has_its_table_and_is_not_overwritten(tmp_path):
     assert TrainingConfig.load(run) == config(steps=256, final_episodes=2, video=False)
 
 
+def test_a_run_belongs_to_one_process_at_a_time(tmp_path):
+    run = train(config(steps=256), tmp_path / "run")
+    with run_lock(run), pytest.raises(ValueError, match="another process is training"):
+        train(config(steps=512), run, resume=True)
+    train(config(steps=512), run, resume=True)
+    assert read_checkpoint(run / LAST)["num_timesteps"] == 512
+
+
 def test_resume_refuses_a_run_of_another_environment(tmp_path):
     run = train(config(steps=256), tmp_path / "run")
     with pytest.raises(ValueError, match="another environment: body_hash"):
@@ -151,6 +160,7 @@ def test_command_line_trains_and_evaluates(tmp_path, monkeypatch, capsys):
         (["train", "Nowhere-v0"], "Nowhere"),
         (["evaluate", "nothing-here"], "not a run directory"),
         (["train", "--resume", "nothing-here"], "not a run directory"),
+        (["train", "Nowhere-v0", "--env", "a", "1", "--env", "b", "2"], "--env is given twice"),
     ],
 )
 def test_errors_of_use_are_one_line(arguments, message, monkeypatch, capsys):

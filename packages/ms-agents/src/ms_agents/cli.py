@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
+from ms_envs.command_line import refuse_repeated
 
 from ms_agents.cli_arguments import environment_arguments, importing, plain_value
 from ms_agents.cli_planning import Plan, Replay
@@ -253,20 +254,18 @@ def main() -> None:
     """Entry point; errors of use become one line and exit status 2."""
     from gymnasium.error import Error as GymnasiumError
 
-    command: Any = tyro.extras.subcommand_cli_from_dict(
-        {
-            "train": Train,
-            "sweep": Sweep,
-            "evaluate": Evaluate,
-            "play": Play,
-            "export": Export,
-            "plan": Plan,
-            "replay": Replay,
-        },
-        prog="ms-agents",
-        description=__doc__,
-    )
+    commands = {
+        "train": Train,
+        "sweep": Sweep,
+        "evaluate": Evaluate,
+        "play": Play,
+        "export": Export,
+        "plan": Plan,
+        "replay": Replay,
+    }
     try:
+        refuse_repeated(sys.argv[1:])
+        command: Any = tyro.extras.subcommand_cli_from_dict(commands, prog="ms-agents", description=__doc__)
         command()
     except (ValueError, FileNotFoundError, ImportError, GymnasiumError) as error:
         sys.stderr.write(f"ms-agents: {error}\n")

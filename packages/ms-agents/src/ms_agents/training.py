@@ -6,7 +6,7 @@ import signal
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -28,6 +28,7 @@ from ms_agents.evaluation import DEFAULT_HORIZON, evaluate, make_evaluation_env
 from ms_agents.identity import check_identity
 from ms_agents.learner import TrackingLearner
 from ms_agents.report import TrackingReport, comparison_markdown, comparison_table
+from ms_agents.run_lock import run_lock
 from ms_agents.runs import BEST, LAST, TrainingConfig, new_run_directory, write_text
 from ms_agents.video import film
 
@@ -53,12 +54,13 @@ def train(
         The run directory.
 
     Raises:
-        ValueError: If the run exists and is not to be resumed, its checkpoint does not fit the environment or the
-            number of processes, or the environments cannot be shared evenly.
+        ValueError: If the run exists and is not to be resumed, another process trains it, its checkpoint does not fit
+            the environment or the number of processes, or the environments cannot be shared evenly.
     """
     with process_group():
         run = from_first(run or new_run_directory(config.id))
-        _train(config, run, resume, console or Console() if rank() == 0 else Console(quiet=True))
+        with run_lock(run) if rank() == 0 else nullcontext():
+            _train(config, run, resume, console or Console() if rank() == 0 else Console(quiet=True))
     return run
 
 
@@ -84,7 +86,6 @@ def _train(config: TrainingConfig, run: Path, resume: bool, console: Console) ->
             )
             progress = {"elapsed": 0.0, "best": None, "next_evaluation": 0}
             if first:
-                run.mkdir(parents=True, exist_ok=True)
                 config.save(run, model.identity)
         logger = make_logger(run, model.num_timesteps if resume else None) if first else Logger(None, [])
         model.set_logger(logger)

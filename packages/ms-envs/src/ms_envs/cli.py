@@ -8,6 +8,8 @@ from typing import Annotated
 
 import tyro
 
+from ms_envs.command_line import refuse_repeated
+
 app = tyro.extras.SubcommandApp()
 
 
@@ -88,6 +90,7 @@ def paths(body: tuple[str, ...] = (), output: Path | None = None, check: bool = 
 def main() -> None:
     """Run the command; mistakes of the user end in one line, not a traceback."""
     try:
+        refuse_repeated(sys.argv[1:])
         app.cli(prog="ms-envs")
     except (ValueError, FileNotFoundError, ImportError) as error:
         sys.exit(f"ms-envs: {error}")
