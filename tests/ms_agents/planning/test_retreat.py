@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from ms_agents.planning.retreat import Retreat
+from ms_agents.planning.retreat import Retreat, calm_segments
 
 
 def test_falls_at_one_place_are_counted_and_one_beyond_it_begins_anew():
@@ -14,3 +14,8 @@ def test_the_search_is_harder_until_the_obstacle_is_behind():
     retreat = Retreat(50, 2)
     assert [retreat.effort(step, margin=15) for step in (0, 64, 65)] == [2, 2, 0]
     assert Retreat().effort(0, margin=15) == 0
+
+
+def test_the_search_begins_again_where_the_cost_was_ordinary():
+    assert calm_segments([5, 9, 6, 5, 8, 20, 40, 80]) == 5
+    assert calm_segments([]) == 0

@@ -27,12 +27,12 @@ class JointNoise:
         elbow: Flexion.
     """
 
-    hip: float = 0.14
-    knee: float = 0.17
-    ankle: float = 0.17
-    subtalar: float = 0.1
+    hip: float = 0.25
+    knee: float = 0.25
+    ankle: float = 0.25
+    subtalar: float = 0.2
     toes: float = 0.0
-    lumbar: float = 0.06
+    lumbar: float = 0.12
     neck: float = 0.0
     shoulder: float = 0.0
     elbow: float = 0.0

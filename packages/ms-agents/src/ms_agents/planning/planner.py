@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ms_agents.identity import check_identity, environment_identity
 from ms_agents.planning.plan import Plan, PlanRequest, SearchState
-from ms_agents.planning.retreat import Retreat
+from ms_agents.planning.retreat import Retreat, calm_segments
 from ms_agents.planning.rollouts import Rollouts
 from ms_agents.planning.search import CrossEntropySearch
 from ms_agents.planning.stage import Performance, make_stage, plan_steps
@@ -25,8 +25,9 @@ class Planner:
     """Finds a plan segment by segment (model-predictive control; SAMCON, Liu et al. 2010, with a horizon).
 
     Every sample starts from the exact state that the committed actions lead to. What is committed is done once more in
-    an environment of its own, whose trajectory is the plan. Where that body falls, the search goes back by a horizon,
-    by two after the next fall there, and so on, and looks farther ahead with more samples until the fall is behind it.
+    an environment of its own, whose trajectory is the plan. Where that body falls, the search goes back to where the
+    cost was still ordinary, farther after every further fall there, and looks farther ahead with more samples until the
+    fall is behind it.
 
     Args:
         request: What to plan.
@@ -49,7 +50,7 @@ class Planner:
         self._segment_steps = max(round(self._hp.segment / self.env.control_timestep), 1)
         self._mean = self._no_offsets()
         self._generator = np.random.default_rng(request.seed)
-        self._retreat, self._farthest = Retreat(), self._performance.rows()
+        self._retreat, self._farthest, self._costs = Retreat(), self._performance.rows(), list[float]()
         self._status = "searching"
 
     def resume(self, plan: Plan) -> None:
@@ -63,14 +64,14 @@ class Planner:
         check_identity(plan.identity, self.env, "plan")
         search = plan.search
         for action in plan.actions:
-            self._performance.act(action)
+            self._act(action)
         self._farthest = self._performance.rows()
         if not np.array_equal(self._farthest["qpos"], plan.rows["qpos"]):
             raise ValueError("the plan to continue was made by other versions or on another kind of machine")
         if search.actions is not None:
-            self._performance.return_to(0)
+            self._return_to(0)
             for action in search.actions:
-                self._performance.act(action)
+                self._act(action)
         self._mean, self._retreat, self._status = search.mean, search.retreat, plan.status
         self._generator.bit_generator.state = search.generator
         self._spent = plan.core_seconds
@@ -135,12 +136,12 @@ class Planner:
         """Commit one segment; where every sample falls, the best one to its end."""
         effort = self._retreat.effort(len(self._performance), self._horizon_steps)
         segments = self._segments(self._hp.horizon + effort)
-        search = self._search(segments, self._hp.iterations * (2 if effort else 1))
+        search = self._search(segments, self._hp.iterations + effort)
         best, doomed = search.best, search.best_cost >= self._hp.failure_cost
         for offset, steps in zip(best, segments if doomed else segments[:1], strict=False):
             action = self._rollouts.actions(offset[None])[0]
             for _ in range(steps):
-                self._performance.act(action)
+                self._act(action)
                 if self._rollouts.failed(self.env):
                     self._go_back()
                     return
@@ -157,9 +158,19 @@ class Planner:
         if self._retreat.attempts > self._hp.retreats:
             self._status = "failed"
             return
-        back = here - self._retreat.attempts * self._horizon_steps
-        self._performance.return_to(max(back // self._segment_steps, 0) * self._segment_steps)
+        back = calm_segments(self._costs) - (self._retreat.attempts - 1) * self._hp.horizon
+        self._return_to(max(min(back, len(self._costs) - self._hp.horizon), 0) * self._segment_steps)
         self._mean = self._no_offsets()
+
+    def _act(self, action: NDArray[np.float32]) -> None:
+        """Take an action, and note the cost at the end of every segment."""
+        self._performance.act(action)
+        if len(self._performance) % self._segment_steps == 0:
+            self._costs.append(sum(self._rollouts.terms(self.env).values()))
+
+    def _return_to(self, step: int) -> None:
+        self._performance.return_to(step)
+        del self._costs[step // self._segment_steps :]
 
     @property
     def _horizon_steps(self) -> int:

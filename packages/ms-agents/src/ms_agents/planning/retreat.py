@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
+
+ORDINARY = 1.5
+"""Cost that is still ordinary, in medians."""
 
 
 @dataclass(frozen=True)
@@ -30,3 +36,15 @@ class Retreat:
         """What is known after another fall."""
         passed = step > self.obstacle + margin
         return Retreat(max(step, self.obstacle), 1 if passed else self.attempts + 1)
+
+
+def calm_segments(costs: Sequence[float]) -> int:
+    """How many segments were over when the cost last was ordinary.
+
+    A body is lost long before it falls; what is searched again has to begin earlier.
+
+    Args:
+        costs: At the end of every segment so far.
+    """
+    calm = np.flatnonzero(np.asarray(costs) <= ORDINARY * np.median(costs)) if len(costs) else np.empty(0)
+    return int(calm[-1]) + 1 if len(calm) else 0

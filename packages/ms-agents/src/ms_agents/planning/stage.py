@@ -15,8 +15,8 @@ from ms_agents.planning.plan import PlanRequest
 
 ROUNDS = 3
 """Rounds of a looping motion that are planned by default."""
-REFLEX = {"tone": 0.0, "stiffness": 50.0, "damping": 3.0}
-"""Gains under the offsets by default; weaker ones fall, and so do stronger ones."""
+REFLEX = {"tone": 0.0, "stiffness": 20.0, "damping": 1.2}
+"""Gains under the offsets by default; with more damping the delay of activation makes muscles chatter."""
 ENDLESS = 1e6
 """A limit that no body reaches, m."""
 
