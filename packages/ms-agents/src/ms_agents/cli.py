@@ -12,6 +12,7 @@ from ms_envs.command_line import refuse_repeated
 
 from ms_agents.cli_arguments import environment_arguments, importing, plain_value
 from ms_agents.cli_planning import Plan, Replay
+from ms_agents.cli_reproduction import Reproduce
 
 
 @dataclass
@@ -262,6 +263,7 @@ def main() -> None:
         "export": Export,
         "plan": Plan,
         "replay": Replay,
+        "reproduce": Reproduce,
     }
     try:
         refuse_repeated(sys.argv[1:])

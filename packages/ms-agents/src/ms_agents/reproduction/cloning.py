@@ -1,0 +1,103 @@
+"""Behaviour cloning into the policy of PPO."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ms_agents.ppo.policy import TrackingPolicy
+from ms_agents.reproduction.config import CloningHyperparameters
+from ms_agents.reproduction.refiner import Lesson
+
+LASTING = 1_000_000
+"""Observations that the statistics of the clone count for, so that fine-tuning does not move them under the policy."""
+
+
+@dataclass(frozen=True)
+class CloningResult:
+    """How well a policy was cloned.
+
+    Attributes:
+        epochs: Passes over the lessons.
+        loss: Mean squared error of actions on held-out lessons, in half ranges of the box.
+        explained: Share of the variance of held-out actions that the policy explains.
+    """
+
+    epochs: int
+    loss: float
+    explained: float
+
+
+def clone(
+    policy: TrackingPolicy,
+    lessons: Sequence[Sequence[Lesson]],
+    hp: CloningHyperparameters,
+    seed: int,
+    report: Callable[[int, float], None],
+) -> CloningResult:
+    """Teach a policy what lessons say, from where it is.
+
+    The scale of observations becomes that of the lessons. Groups of lessons from one trajectory are held out whole.
+
+    Args:
+        policy: The policy, on the CPU.
+        lessons: Lessons of each trajectory.
+        hp: Constants.
+        seed: Of the held-out groups and the order of frames.
+        report: Told pass and held-out loss.
+
+    Returns:
+        How well the best weights, which the policy keeps, do on the held-out lessons.
+
+    Raises:
+        ValueError: If there are fewer than two groups.
+    """
+    if len(lessons) < 2:
+        raise ValueError(f"cloning needs lessons of at least two trajectories, got {len(lessons)}")
+    order = np.random.default_rng(seed).permutation(len(lessons))
+    held = max(round(hp.held_out * len(lessons)), 1)
+    (observation, action), (other, wanted) = (
+        _frames([lessons[i] for i in part]) for part in (order[held:], order[:held])
+    )
+    policy.normalizer.count.zero_()
+    policy.normalizer.update(observation)
+    policy.normalizer.count.fill_(LASTING)
+    generator = torch.Generator().manual_seed(seed)
+    actor, optimizer = policy.actor, torch.optim.AdamW(policy.actor.parameters(), hp.learning_rate)
+    optimizer.param_groups[0]["weight_decay"] = hp.weight_decay
+    state, other = policy.normalizer(observation), policy.normalizer(other)
+    action, wanted = ((values - policy.rest) / policy.half_range for values in (action, wanted))
+
+    def held_out_loss() -> float:
+        with torch.no_grad():
+            return float((actor(other) - wanted).square().mean())
+
+    best, best_weights, best_epoch, epoch = held_out_loss(), _copied(actor), 0, 0
+    while epoch < hp.epochs and epoch - best_epoch < hp.patience:
+        epoch += 1
+        for rows in torch.randperm(len(state), generator=generator).split(hp.minibatch):
+            noise = hp.observation_noise * torch.randn(len(rows), state.shape[1], generator=generator)
+            loss = (actor(state[rows] + noise) - action[rows]).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        loss_now = held_out_loss()
+        report(epoch, loss_now)
+        if loss_now < best:
+            best, best_weights, best_epoch = loss_now, _copied(actor), epoch
+    actor.load_state_dict(best_weights)
+    return CloningResult(epoch, best, 1 - best / float((wanted - action.mean(0)).square().mean()))
+
+
+def _copied(module: torch.nn.Module) -> dict[str, Tensor]:
+    return {name: values.clone() for name, values in module.state_dict().items()}
+
+
+def _frames(groups: Sequence[Sequence[Lesson]]) -> tuple[Tensor, Tensor]:
+    flat = [lesson for group in groups for lesson in group]
+    observation = np.concatenate([lesson.observation for lesson in flat])
+    return torch.from_numpy(observation), torch.from_numpy(np.concatenate([lesson.action for lesson in flat]))

@@ -1,0 +1,220 @@
+"""What to reproduce, and every constant of the way there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from ms_agents.hyperparameter_set import HyperparameterSet
+from ms_agents.hyperparameters import Hyperparameters
+from ms_agents.planning import PlannerHyperparameters, PlanRequest
+from ms_agents.planning.stage import REFLEX
+from ms_agents.runs import TrainingConfig, write_text
+from ms_agents.versions import package_versions
+
+FILE = "reproduction.json"
+"""Where a run directory says what it reproduces."""
+PARTS = ("perturbation", "cloning", "planner", "learner")
+"""Fields of a configuration that hold constants of their own."""
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """How far the states that are taught lie around those of plans and policies; standard deviations.
+
+    Attributes:
+        joint_angle: Of every independent joint, rad; ten times that per second for velocities.
+        root_displacement: Of the root along each horizontal axis, m.
+        root_rotation: Of the root about each axis, rad.
+        root_velocity: Of the root along each horizontal axis, m/s.
+        root_angular_velocity: Of the root about each axis, rad/s.
+    """
+
+    joint_angle: float = 0.02
+    root_displacement: float = 0.08
+    root_rotation: float = 0.03
+    root_velocity: float = 0.12
+    root_angular_velocity: float = 0.2
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if not value >= 0:
+                raise ValueError(f"perturbation {name} must be a number of at least 0, got {value!r}")
+
+
+@dataclass(frozen=True)
+class CloningHyperparameters:
+    """Constants of behaviour cloning.
+
+    Attributes:
+        learning_rate: Of Adam.
+        minibatch: Frames per gradient step.
+        epochs: Most passes over the demonstrations.
+        patience: Passes without improvement on the held-out episodes after which it stops.
+        held_out: Share of the episodes that are held out.
+        weight_decay: Of Adam with decoupled weight decay.
+        observation_noise: Standard deviation of what is added to normalised observations.
+    """
+
+    learning_rate: float = 1e-3
+    minibatch: int = 256
+    epochs: int = 300
+    patience: int = 30
+    held_out: float = 0.1
+    weight_decay: float = 1e-2
+    observation_noise: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name in ("minibatch", "epochs", "patience"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)!r}")
+        if not 0 < self.held_out < 1:
+            raise ValueError(f"held_out must be a share in (0, 1), got {self.held_out!r}")
+
+
+@dataclass(frozen=True)
+class ReproductionConfig:
+    """What to reproduce, and within which budget.
+
+    Attributes:
+        id: Id of the environment.
+        env_kwargs: Arguments of the environment, such as ``body``.
+        core_hours: Budget of processor time; scoring is not counted.
+        seed: Of everything.
+        plans: Number of plans, of different seeds.
+        plan_minutes: Budget of each, processor time in min.
+        demonstrations: Share of the budget for lessons along the plans.
+        revisits: Share of the budget for lessons along what the clones do.
+        rounds: How often clones are taught where they go, and cloned anew.
+        episode: Longest trajectory of a clone, s.
+        lessons: Lessons of a trajectory.
+        neighbours: States of a lesson beside its own.
+        warm_up: Share of the budget in which critic and discriminator learn from the clone before it may change.
+        episodes: Episodes of a score.
+        perturbation: Of the demonstrations.
+        cloning: Constants of cloning.
+        planner: Constants of the search.
+        learner: Constants of fine-tuning.
+    """
+
+    id: str
+    env_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    core_hours: float = 10.0
+    seed: int = 0
+    plans: int = 2
+    plan_minutes: float = 10.0
+    demonstrations: float = 0.1
+    revisits: float = 0.3
+    rounds: int = 3
+    episode: float = 3.0
+    lessons: int = 8
+    neighbours: int = 32
+    warm_up: float = 0.03
+    episodes: int = 32
+    perturbation: Perturbation = field(default_factory=Perturbation)
+    cloning: CloningHyperparameters = field(default_factory=CloningHyperparameters)
+    planner: PlannerHyperparameters = field(default_factory=lambda: PlannerHyperparameters.preset("walk"))
+    learner: Hyperparameters = field(default_factory=lambda: Hyperparameters(action_std=0.05))
+
+    def __post_init__(self) -> None:
+        if not self.core_hours > 0:
+            raise ValueError(f"core_hours must be a positive number, got {self.core_hours!r}")
+        shares = self.demonstrations, self.revisits, self.warm_up
+        if self.demonstrations <= 0 or min(shares) < 0 or sum(shares) > 1:
+            raise ValueError(
+                "demonstrations must be a share of the budget above 0, revisits and warm_up of at least 0, "
+                f"and together no more than 1, got {shares}"
+            )
+        for name, least in (("plans", 1), ("rounds", 0), ("lessons", 1), ("neighbours", 0), ("episodes", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)!r}")
+
+    @property
+    def request(self) -> PlanRequest:
+        """What to plan; with fitted muscle paths, as the policy will be trained."""
+        arguments = {"muscle_paths": "fitted", **self.env_kwargs}
+        return PlanRequest(self.id, arguments, seed=self.seed, hyperparameters=self.planner)
+
+    def changed(self, changes: Mapping[str, Any]) -> ReproductionConfig:
+        """The same but for some constants.
+
+        Args:
+            changes: Name to value; those of a part as ``<part>.<name>``, such as ``cloning.patience``.
+
+        Raises:
+            ValueError: If a name is unknown.
+        """
+        config = self
+        for name, value in changes.items():
+            part, _, inner = name.partition(".")
+            known = [entry.name for entry in fields(self)]
+            if part not in known or bool(inner) != (part in PARTS):
+                plain = ", ".join(entry for entry in known if entry not in (*PARTS, "id", "env_kwargs"))
+                raise ValueError(
+                    f"unknown constant {name!r}; choose one of {plain}, or PART.NAME of {', '.join(PARTS)}"
+                )
+            if not inner:
+                config = replace(config, **{name: value})
+                continue
+            old = getattr(config, part)
+            if isinstance(old, HyperparameterSet):
+                config = replace(config, **{part: old.changed({inner: value})})
+            elif inner in asdict(old):
+                config = replace(config, **{part: replace(old, **{inner: value})})
+            else:
+                raise ValueError(f"unknown constant {inner!r} of {part}; choose one of {', '.join(asdict(old))}")
+        return config
+
+    def training(self, steps: int, threads: int | None) -> TrainingConfig:
+        """Configuration of fine-tuning, of so many environment steps."""
+        reflex = REFLEX | dict(self.env_kwargs.get("reflex", {}))
+        own = {"control": "posture", "muscle_paths": "fitted", "key_body_termination": 1.0}
+        return TrainingConfig(
+            id=self.id,
+            env_kwargs={**own, **self.env_kwargs, "reflex": reflex},
+            steps=steps,
+            threads=threads,
+            seed=self.seed,
+            hyperparameters=self.learner,
+            evaluation_horizon=10.0,
+            final_episodes=self.episodes,
+        )
+
+    def save(self, run: Path) -> None:
+        """Write ``reproduction.json`` into a run directory."""
+        write_text(run / FILE, json.dumps(asdict(self) | {"versions": package_versions()}, indent=1) + "\n")
+
+    @classmethod
+    def load(cls, run: Path) -> ReproductionConfig:
+        """Read the ``reproduction.json`` of a run directory.
+
+        Raises:
+            ValueError: If there is none, or it is damaged.
+        """
+        path = run / FILE
+        if not path.is_file():
+            raise ValueError(f"{run} reproduces nothing: it has no {FILE}")
+        try:
+            content = json.loads(path.read_text())
+            values = {entry.name: content[entry.name] for entry in fields(cls)}
+            values |= {
+                "perturbation": Perturbation(**values["perturbation"]),
+                "cloning": CloningHyperparameters(**values["cloning"]),
+                "planner": PlannerHyperparameters.from_dict(values["planner"]),
+                "learner": Hyperparameters.from_dict(values["learner"]),
+            }
+            return cls(**values)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path} is damaged: {error}") from error
+
+
+def _changed_part(part: Any, name: str, value: Any) -> Any:
+    """A part of a configuration with another constant."""
+    if isinstance(part, HyperparameterSet):
+        return part.changed({name: value})
+    if name not in asdict(part):
+        raise ValueError(f"unknown constant {name!r} of {type(part).__name__}; choose one of {', '.join(asdict(part))}")
+    return replace(part, **{name: value})

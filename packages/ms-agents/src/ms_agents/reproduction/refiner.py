@@ -1,0 +1,158 @@
+"""What to do in a state and in those around it: one Gauss-Newton step on the cost of the next fraction of a second."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from ms_envs.envs import TrackingVectorEnv
+from ms_envs.envs.reflex_law import OFFSET
+from numpy.typing import NDArray
+
+from ms_agents.identity import environment_identity
+from ms_agents.planning import PlanRequest
+from ms_agents.planning.stage import make_stage
+from ms_agents.reproduction.config import Perturbation
+from ms_agents.reproduction.deviations import Deviations
+from ms_agents.reproduction.states import Trajectory, perturbed
+
+Array = NDArray[np.float64]
+Actions = NDArray[np.float32]
+
+STEP = 0.25
+"""Change of an offset from which derivatives are taken, in deviations of the search's noise."""
+DAMPING = (0.1, 1.0, 10.0)
+"""Levenberg's damping, of which the best is taken."""
+LARGEST = 50.0
+"""Bound on a single deviation, in tolerances."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """States near each other and what to do in them.
+
+    Attributes:
+        observation: (B, D).
+        action: (B, A).
+        before: Cost of what was done in the state that the others are near.
+        after: Its cost with the improved actions.
+    """
+
+    observation: NDArray[np.float32]
+    action: Actions
+    before: float
+    after: float
+
+
+class Refiner:
+    """Improves actions by Gauss and Newton's method, in a state and in others near it.
+
+    Sampling finds good offsets, but of two searches in the same state each finds others; what they differ by drowns
+    what depends on the state. Around a trajectory that is known the cost is nearly a sum of squares of functions that
+    are linear in the offsets. Their derivatives cost one roll-out for each offset, and then one roll-out tells what to
+    do in any state nearby.
+
+    Args:
+        request: What to plan; the horizon is that of its search.
+        neighbours: States nearby in a lesson.
+        threads: Threads that step physics; by default one per core.
+
+    Attributes:
+        identity: What observations and actions mean.
+        horizon_steps: Control steps that are looked ahead.
+    """
+
+    def __init__(self, request: PlanRequest, neighbours: int, threads: int | None = None) -> None:
+        self._hp = hp = request.hyperparameters
+        self._trials = make_stage(request, len(DAMPING), threads, hp.rollout_paths)
+        body = self._trials.body
+        deviation = hp.joint_deviation(dict(body.joint_roles), len(body.joint_ids))
+        self._joints = np.flatnonzero(deviation)
+        self._deviation = deviation[self._joints]
+        self._unknowns = hp.horizon * len(self._joints)
+        self._stage = make_stage(request, 1 + self._unknowns + neighbours, threads, hp.rollout_paths)
+        self._cost = Deviations(self._stage, hp)
+        self._neighbours = neighbours
+        self._segment_steps = max(round(hp.segment / self._trials.control_timestep), 1)
+        self.horizon_steps = self._segment_steps * hp.horizon
+        self.identity = environment_identity(self._stage)
+
+    def teach(
+        self, trajectory: Trajectory, step: int, perturbation: Perturbation, generator: np.random.Generator
+    ) -> Lesson | None:
+        """What to do at a step of a trajectory and near it, instead of what was done.
+
+        Args:
+            trajectory: Of one body.
+            step: Where; the horizon has to fit in after it.
+            perturbation: How near the neighbours are.
+            generator: Source of the neighbours.
+
+        Returns:
+            The state itself and those of its neighbours that do not fall; ``None`` if it falls itself.
+        """
+        stage, unknowns, neighbours = self._stage, self._unknowns, self._neighbours
+        base = trajectory.action[step : step + self.horizon_steps]
+        here = slice(step, step + 1)
+        qpos, qvel, activation = trajectory.qpos[here], trajectory.qvel[here], trajectory.activation[here]
+        time = trajectory.time[here]
+        near, moving = np.repeat(qpos, neighbours, axis=0), np.repeat(qvel, neighbours, axis=0)
+        around = perturbed(stage.body, perturbation, near, moving, generator)
+        same = 1 + unknowns
+        positions, velocities = (
+            np.concatenate([np.repeat(own, same, axis=0), other])
+            for own, other in zip((qpos, qvel), around, strict=True)
+        )
+        stage.place(positions, velocities, activation, time)
+        observation = stage.set_state(stage.get_state())
+        changes = np.zeros((stage.num_envs, unknowns))
+        changes[1:same] = STEP * np.eye(unknowns)
+        deviations = self._deviations(stage, base, changes)
+        jacobian = (deviations[1:same] - deviations[0]).T / STEP
+        rows = np.concatenate([[0], np.arange(same, stage.num_envs)])
+        gradients = deviations[rows] @ jacobian
+        curvature = jacobian.T @ jacobian
+        steps = [-np.linalg.solve(curvature + damping * np.eye(unknowns), gradients.T).T for damping in DAMPING]
+        self._trials.place(qpos, qvel, activation, time)
+        trials = _cost(self._deviations(self._trials, base, np.stack([own[0] for own in steps])))
+        best = int(trials.argmin())
+        before, costs = float(_cost(deviations[:1])[0]), _cost(deviations[rows])
+        if min(before, trials[best]) >= self._hp.failure_cost:
+            return None
+        change = steps[best]
+        if trials[best] >= before:
+            change = change - change[0]  # what was done was best; neighbours are still led back to it
+        kept = rows[costs < self._hp.failure_cost]
+        action = self._actions(base, change)[costs < self._hp.failure_cost]
+        return Lesson(observation[kept], action[:, 0], before, min(before, float(trials[best])))
+
+    def close(self) -> None:
+        """Close the environments."""
+        self._stage.close()
+        self._trials.close()
+
+    def _deviations(self, env: TrackingVectorEnv, base: Actions, changes: Array) -> Array:
+        """Deviations over the horizon, (N, R), if actions (T, A) are changed by (N, H·D)."""
+        hp, actions = self._hp, self._actions(base, changes)
+        found = []
+        for segment in range(hp.horizon):
+            steps = slice(segment * self._segment_steps, (segment + 1) * self._segment_steps)
+            for action in actions[:, steps].swapaxes(0, 1):
+                env.step(action)
+            weight = hp.final_weight if segment == hp.horizon - 1 else 1.0
+            offset = OFFSET * actions[:, steps][..., self._joints].mean(axis=1) / self._deviation
+            found.append(np.sqrt(weight) * self._cost.of(env))
+            found.append(offset / np.sqrt(len(self._joints)) / hp.tolerances.offset)
+        return np.clip(np.nan_to_num(np.concatenate(found, axis=1), nan=LARGEST), -LARGEST, LARGEST)
+
+    def _actions(self, base: Actions, changes: Array) -> Actions:
+        """Actions (N, T, A) for changes (N, H·D) of all offsets, in deviations, bounded by the box."""
+        offsets = np.repeat(changes.reshape(len(changes), self._hp.horizon, -1), self._segment_steps, axis=1)
+        actions = np.tile(base, (len(changes), 1, 1))
+        actions[..., self._joints] += (offsets * self._deviation / OFFSET).astype(np.float32)
+        return np.clip(actions, -1.0, 1.0)
+
+
+def _cost(deviations: Array) -> Array:
+    cost: Array = (deviations**2).sum(axis=1)
+    return cost

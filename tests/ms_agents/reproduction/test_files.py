@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from ms_agents.reproduction.config import FILE, Perturbation, ReproductionConfig
+from ms_agents.reproduction.dataset import load_folder, load_lessons, save_lessons
+from ms_agents.reproduction.ledger import Ledger
+from ms_agents.reproduction.refiner import Lesson
+
+IDENTITY = {"id": "MSEmu/Walk-v0", "lookahead": [0.02, 0.04]}
+LESSONS = [
+    Lesson(np.full((n, 5), n, np.float32), np.full((n, 2), -n, np.float32), before=2.0 * n, after=1.0 * n)
+    for n in (3, 1)
+]
+
+
+def test_lessons_come_back_from_a_file_as_they_were(tmp_path):
+    save_lessons(tmp_path / "0.npz", LESSONS, IDENTITY, 1.5)
+    save_lessons(tmp_path / "1.npz", LESSONS[:1], IDENTITY, 2.0)
+    groups, seconds = load_folder(tmp_path, IDENTITY)
+    assert seconds == 3.5
+    assert [len(group) for group in groups] == [2, 1]
+    for found, saved in zip(groups[0], LESSONS, strict=True):
+        np.testing.assert_array_equal(found.observation, saved.observation)
+        np.testing.assert_array_equal(found.action, saved.action)
+        assert (found.before, found.after) == (saved.before, saved.after)
+
+
+def test_lessons_for_another_environment_are_refused_by_name(tmp_path):
+    save_lessons(tmp_path / "0.npz", LESSONS, IDENTITY, 1.5)
+    with pytest.raises(ValueError, match="another environment: lookahead differ"):
+        load_lessons(tmp_path / "0.npz", IDENTITY | {"lookahead": (0.1,)})
+
+
+def test_a_damaged_file_is_called_by_its_name(tmp_path):
+    (tmp_path / "0.npz").write_bytes(b"no archive")
+    with pytest.raises(ValueError, match=r"0\.npz holds no usable lessons"):
+        load_folder(tmp_path)
+
+
+def test_an_interrupted_stage_is_paid_for_and_not_done(tmp_path):
+    ledger = Ledger(tmp_path)
+    with ledger.clocked("plan"):
+        pass
+    with pytest.raises(KeyboardInterrupt), ledger.clocked("lessons"):
+        sum(range(100_000))
+        raise KeyboardInterrupt
+    found = Ledger(tmp_path)
+    assert [stage.done for stage in found.stages.values()] == [True, False]
+    assert found["lessons"].core_seconds > 0
+    with found.clocked("lessons") as stage:
+        pass
+    assert stage.done
+    assert found.core_seconds >= ledger.core_seconds
+
+
+def test_a_damaged_ledger_is_called_by_its_name(tmp_path):
+    (tmp_path / "stages.json").write_text('{"plan": {"colour": 1}}')
+    with pytest.raises(ValueError, match=r"stages\.json is damaged"):
+        Ledger(tmp_path)
+
+
+def test_a_configuration_comes_back_from_its_directory(tmp_path):
+    config = ReproductionConfig("MSEmu/Walk-v0", {"body": "myo-legs"}).changed(
+        {"rounds": 1, "perturbation.joint_angle": 0.01, "planner.samples": 5, "learner.discriminator.updates": 2}
+    )
+    config.save(tmp_path)
+    assert ReproductionConfig.load(tmp_path) == config
+    assert (config.perturbation, config.planner.samples) == (Perturbation(joint_angle=0.01), 5)
+    content = json.loads((tmp_path / FILE).read_text())
+    (tmp_path / FILE).write_text(json.dumps(content | {"rounds": -1}))
+    with pytest.raises(ValueError, match="damaged: rounds must be at least 0"):
+        ReproductionConfig.load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["colour", "planner", "rounds.few", "perturbation.colour", "planner.colour"])
+def test_unknown_constants_are_refused_with_the_choices(name):
+    with pytest.raises(ValueError, match=r"unknown .*choose"):
+        ReproductionConfig("MSEmu/Walk-v0").changed({name: 1})
+
+
+def test_shares_of_the_budget_must_fit_into_it():
+    with pytest.raises(ValueError, match="together no more than 1"):
+        ReproductionConfig("MSEmu/Walk-v0", demonstrations=0.8, revisits=0.3)
