@@ -12,12 +12,15 @@ import mujoco
 import numpy as np
 from ms_agents.planning import Plan, PlannerHyperparameters, PlanRequest
 from ms_agents.planning.command import search
+from ms_agents.planning.export import plan_clip
 from ms_agents.planning.reference import ReferenceLimits, reference_quality
 from ms_agents.planning.score import SATURATED, STRICT_BODY, STRICT_ROOT, PlanScore, score
 from ms_agents.planning.stage import Performance, make_stage, plan_steps
+from ms_envs.bodies import load_body
 from ms_envs.bodies.body import Body
 from ms_envs.motions import MOTIONS
 from ms_envs.report_table import markdown_table, terminal_table
+from ms_envs.retarget.contact_sheet import contact_sheet
 from rich.console import Console
 
 from benchmarks.results_file import FOLDER, machine, write
@@ -86,6 +89,7 @@ def run(
     for body in bodies:
         for motion in motions or recorded:
             _plan(folder, body, motion, core_minutes, seeds, threads)
+            _keep(folder, body, motion)
             rows = _known_rows() | {f"{body} {motion}": _row(folder, body, motion)}
             _write(rows)
             Console().print(terminal_table(_COLUMNS, [rows[f"{body} {motion}"]], title="Plans", text=_TEXT))
@@ -121,9 +125,25 @@ def _path(folder: Path, body: str, motion: str, seed: int) -> Path:
     return folder / f"{body}-{motion}-seed-{seed}.npz"
 
 
+def _keep(folder: Path, body: str, motion: str) -> None:
+    """Keep a plan that is complete beside the results, with a picture of it."""
+    plan = _farthest(folder, body, motion)
+    kept = FOLDER / "plans" / f"{body}-{motion}"
+    if plan.status == "complete" and not kept.with_suffix(".npz").is_file():
+        contact_sheet(load_body(body), plan_clip(plan), kept.with_suffix(".png"), width=150, height=200)
+        plan.save(kept.with_suffix(".npz"))
+
+
+def _plans(folder: Path, body: str, motion: str) -> list[Plan]:
+    return [Plan.load(path) for path in sorted(folder.glob(f"{body}-{motion}-seed-*.npz"))]
+
+
+def _farthest(folder: Path, body: str, motion: str) -> Plan:
+    return max(_plans(folder, body, motion), key=lambda plan: score(plan).strict)
+
+
 def _row(folder: Path, body: str, motion: str) -> Row:
-    plans = [Plan.load(path) for path in sorted(folder.glob(f"{body}-{motion}-seed-*.npz"))]
-    best = max(plans, key=lambda plan: score(plan).strict)
+    plans, best = _plans(folder, body, motion), _farthest(folder, body, motion)
     env = make_stage(best.request, 1)
     quality = reference_quality(env.body, env.clip)
     end = best.rows["time"] > best.rows["time"][-1] - LAST
@@ -135,7 +155,7 @@ def _row(folder: Path, body: str, motion: str) -> Row:
         seeds=len(plans),
         core_minutes=sum(plan.core_seconds for plan in plans) / 60,
         status=best.status,
-        stopped_by=_beyond(best, env.body),
+        stopped_by=beyond(best, env.body),
         saturated_at_end=100 * float((best.rows["excitation"][end] > SATURATED).mean()),
         reflex=_reflex(Performance(env), plan_steps(best.request, env)),
         root_force=quality.root_force,
@@ -146,7 +166,7 @@ def _row(folder: Path, body: str, motion: str) -> Row:
     return row
 
 
-def _beyond(plan: Plan, body: Body) -> str:
+def beyond(plan: Plan, body: Body) -> str:
     """What is beyond its limit in the last row."""
     last = {name: values[-1] for name, values in plan.rows.items()}
     if last["metric_diverged"]:

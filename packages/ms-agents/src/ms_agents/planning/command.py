@@ -61,12 +61,11 @@ def search(
 
 def _line(plan: Plan, terms: dict[str, float]) -> str:
     """Where the plan stands, and what costs most there."""
-    rows, worst = plan.rows, max(terms, key=lambda name: terms[name])
-    again = plan.search.actions
-    if again is not None:
+    rows, again, worst = plan.rows, plan.search.actions, max(terms, key=lambda name: terms[name])
+    if again is None:
+        place = (
+            f"joints {rows['metric_joint_angle_error'][-1]:.1f}°, root {rows['metric_root_position_error'][-1]:.0f} mm"
+        )
+    else:
         place = f"again at {rows['time'][0] * len(again):.2f} s, attempt {plan.search.retreat.attempts}"
-        return f"{place}, {plan.core_seconds / 60:.1f} core-min"
-    return (
-        f"joints {rows['metric_joint_angle_error'][-1]:.1f}°, root {rows['metric_root_position_error'][-1]:.0f} mm, "
-        f"{plan.core_seconds / 60:.1f} core-min, worst {worst.replace('_', ' ')} {terms[worst]:.1f}"
-    )
+    return f"{place}, {plan.core_seconds / 60:.1f} core-min, worst {worst.replace('_', ' ')} {terms[worst]:.1f}"
