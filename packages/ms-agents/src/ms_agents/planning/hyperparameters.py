@@ -10,10 +10,16 @@ from ms_envs.envs.options import MUSCLE_PATHS
 
 from ms_agents.hyperparameter_set import HyperparameterSet
 
+STIFFNESS = 50.0
+"""Stiffness of the reflex at which noise is as given."""
+
 
 @dataclass(frozen=True)
 class JointNoise:
     """Standard deviation of the offsets of target angles by anatomical role, rad; 0 leaves a joint to its reflex.
+
+    Under a reflex of another stiffness than :data:`STIFFNESS` they are multiplied by the square root of the ratio,
+    halfway between equal angles and equal excitations.
 
     Attributes:
         hip: Flexion, adduction and rotation.
@@ -27,12 +33,12 @@ class JointNoise:
         elbow: Flexion.
     """
 
-    hip: float = 0.25
-    knee: float = 0.25
-    ankle: float = 0.25
-    subtalar: float = 0.2
+    hip: float = 0.14
+    knee: float = 0.17
+    ankle: float = 0.17
+    subtalar: float = 0.1
     toes: float = 0.0
-    lumbar: float = 0.12
+    lumbar: float = 0.06
     neck: float = 0.0
     shoulder: float = 0.0
     elbow: float = 0.0
@@ -149,18 +155,21 @@ class PlannerHyperparameters(HyperparameterSet):
         if not 0 <= self.smoothness < 1:
             raise ValueError(f"smoothness must be in [0, 1), got {self.smoothness!r}")
 
-    def joint_deviation(self, roles: dict[str, Any], joints: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    def joint_deviation(
+        self, roles: dict[str, Any], joints: int, stiffness: float = STIFFNESS
+    ) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Standard deviation of every joint's offset, rad, (J,).
 
         Args:
             roles: Role with its side to positions among the joints, as bodies have it.
             joints: J.
+            stiffness: Of the reflex.
         """
         deviation = np.zeros(joints)
         for entry in fields(self.noise):
             for role, positions in roles.items():
                 if role.removesuffix("_r").removesuffix("_l") == entry.name:
-                    deviation[positions] = getattr(self.noise, entry.name)
+                    deviation[positions] = np.sqrt(STIFFNESS / max(stiffness, 1.0)) * getattr(self.noise, entry.name)
         return deviation
 
 

@@ -37,7 +37,8 @@ class Rollouts:
     def __init__(self, env: TrackingVectorEnv, hyperparameters: PlannerHyperparameters) -> None:
         self._env, self._hp = env, hyperparameters
         body = env.body
-        deviation = hyperparameters.joint_deviation(dict(body.joint_roles), len(body.joint_ids))
+        stiffness = env.options.reflex_gains.stiffness
+        deviation = hyperparameters.joint_deviation(dict(body.joint_roles), len(body.joint_ids), stiffness)
         self.joints = np.flatnonzero(deviation)
         if not len(self.joints):
             raise ValueError(f"no joint of body {body.name!r} has noise; give some role of `noise` more than 0 rad")

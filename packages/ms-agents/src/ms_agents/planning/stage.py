@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
 import numpy as np
+from ms_envs.bodies import DEFAULT_BODY
 from ms_envs.envs import TrackingVectorEnv
 from ms_envs.recording import Episode
 from numpy.typing import NDArray
@@ -15,8 +17,10 @@ from ms_agents.planning.plan import PlanRequest
 
 ROUNDS = 3
 """Rounds of a looping motion that are planned by default."""
-REFLEX = {"tone": 0.0, "stiffness": 20.0, "damping": 1.2}
-"""Gains under the offsets by default; with more damping the delay of activation makes muscles chatter."""
+REFLEX = {"tone": 0.0, "stiffness": 50.0, "damping": 3.0}
+"""Gains under the offsets by default."""
+BODY_REFLEX = {"myo-fullbody": {"stiffness": 20.0, "damping": 1.2}}
+"""Gains of bodies whose muscles chatter with those, as activation follows excitation too late."""
 ENDLESS = 1e6
 """A limit that no body reaches, m."""
 
@@ -56,8 +60,13 @@ def stage_arguments(request: PlanRequest) -> dict[str, Any]:
     taken = sorted(set(request.env_kwargs) & set(own))
     if taken:
         raise ValueError(f"planning sets {', '.join(taken)} itself; leave it out of the arguments of the environment")
-    reflex = REFLEX | dict(request.env_kwargs.get("reflex", {}))
-    return {**request.env_kwargs, "reflex": reflex, **own}
+    return {**request.env_kwargs, "reflex": reflex_gains(request.env_kwargs), **own}
+
+
+def reflex_gains(env_kwargs: Mapping[str, Any]) -> dict[str, float]:
+    """Gains of the reflex under the offsets: those that are given, else those of the body."""
+    own = BODY_REFLEX.get(env_kwargs.get("body", DEFAULT_BODY), {})
+    return REFLEX | own | dict(env_kwargs.get("reflex", {}))
 
 
 def plan_steps(request: PlanRequest, env: TrackingVectorEnv) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 from ms_agents.hyperparameter_set import HyperparameterSet
 from ms_agents.hyperparameters import Hyperparameters
 from ms_agents.planning import PlannerHyperparameters, PlanRequest
-from ms_agents.planning.stage import REFLEX
+from ms_agents.planning.stage import reflex_gains
 from ms_agents.runs import TrainingConfig, write_text
 from ms_agents.versions import package_versions
 
@@ -170,11 +170,10 @@ class ReproductionConfig:
 
     def training(self, steps: int, threads: int | None) -> TrainingConfig:
         """Configuration of fine-tuning, of so many environment steps."""
-        reflex = REFLEX | dict(self.env_kwargs.get("reflex", {}))
         own = {"control": "posture", "muscle_paths": "fitted", "key_body_termination": 1.0}
         return TrainingConfig(
             id=self.id,
-            env_kwargs={**own, **self.env_kwargs, "reflex": reflex},
+            env_kwargs={**own, **self.env_kwargs, "reflex": reflex_gains(self.env_kwargs)},
             steps=steps,
             threads=threads,
             seed=self.seed,
