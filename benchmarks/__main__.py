@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -122,24 +123,26 @@ def learner(
     run(body, motion, control, explorers, threads, iterations)
 
 
-@app.command(name="training-free")
-def training_free(
-    bodies: tuple[str, ...] = ("myo-fullbody",),
+@app.command
+def accuracy(
+    bodies: tuple[str, ...] = ("myo-legs", "myo-fullbody", "ms-human-700"),
     motions: tuple[str, ...] = (),
     phases: int = 6,
+    supported: bool = False,
     threads: int = 2,
 ) -> None:
-    """Stretch reflex and computed muscle control on every motion, on their own and with the root supported.
+    """Every motion, body and controller by the tracking protocol; measures only what is missing or has changed.
 
     Args:
         bodies: Bodies to control.
         motions: Motions to follow; all that each body can do by default.
-        phases: Evenly spaced start phases.
+        phases: Evenly spaced start phases; as many episodes more start with the motion.
+        supported: Measure controllers that need no training with the root held by a spring, instead of all without.
         threads: Threads that step physics.
     """
-    from benchmarks.training_free import run
+    from benchmarks.accuracy import run
 
-    run(bodies, motions, phases, threads)
+    run(bodies, motions, phases, supported, threads)
 
 
 @app.command
@@ -203,5 +206,76 @@ def plans(
     run(folder, bodies, motions, core_minutes, seeds, threads)
 
 
+@app.command
+def films(motions: tuple[str, ...] = (), seconds: float = 5.0, size: int = 320) -> None:
+    """Films of the best controller of each motion by the accuracy table.
+
+    Args:
+        motions: Motions to film; all in the table by default.
+        seconds: Longest film.
+        size: Width and height, pixels.
+    """
+    from benchmarks.films import run
+
+    run(motions, seconds, size)
+
+
+@app.command
+def curves() -> None:
+    """Learning curves of the runs that are kept, against steps and against core-hours."""
+    from benchmarks.curves import run
+
+    run()
+
+
+@app.command
+def kinetics(
+    motions: tuple[str, ...] = ("walk", "run"),
+    bodies: tuple[str, ...] = ("myo-legs", "myo-fullbody", "ms-human-700"),
+    controllers: tuple[str, ...] = (),
+) -> None:
+    """Ground reaction and joint moments beside the inverse dynamics of the clip.
+
+    Args:
+        motions: Motions that loop.
+        bodies: Bodies.
+        controllers: Controllers; by default the best of each motion and body by the accuracy table.
+    """
+    from benchmarks.kinetics import run
+
+    run(motions, bodies, controllers)
+
+
+@app.command(name="suite")
+def suite_(
+    parts: tuple[str, ...] = (), quick: bool = False, output: Path | None = None, report_only: bool = False
+) -> None:
+    """Run all benchmarks, or some, and write the report; what happens without a subcommand.
+
+    Args:
+        parts: Benchmarks to run; all by default.
+        quick: Do everything at small size, in ten minutes.
+        output: Folder of the results; by default benchmarks/results, or runs/benchmarks-quick.
+        report_only: Run nothing, write the report of what is there.
+    """
+    from benchmarks.suite import run
+
+    if not run(parts, quick, output, report_only):
+        raise SystemExit(1)
+
+
+def main(arguments: list[str]) -> None:
+    """Run a benchmark, or all of them where none is named; errors of use become one line and exit status 2."""
+    if not arguments or (arguments[0].startswith("--") and arguments[0] != "--help"):
+        arguments = ["suite", *arguments]
+    try:
+        app.cli(prog="python -m benchmarks", args=arguments)
+    except (ValueError, FileNotFoundError) as error:
+        sys.stderr.write(f"benchmarks: {error}\n")
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
 if __name__ == "__main__":
-    app.cli(prog="python -m benchmarks")
+    main(sys.argv[1:])

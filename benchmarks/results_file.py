@@ -12,7 +12,10 @@ from typing import Any
 
 from ms_envs.atomic_file import atomic_file
 
-FOLDER = Path(__file__).parent / "results"
+OUTPUT = "MS_BENCHMARKS_OUTPUT"
+"""Variable that names another folder for results."""
+COMMITTED = Path(__file__).parent / "results"
+FOLDER = Path(os.environ.get(OUTPUT) or COMMITTED)
 
 
 def machine() -> dict[str, Any]:
@@ -29,9 +32,19 @@ def machine() -> dict[str, Any]:
 
 def write(name: str, results: dict[str, Any], table: str) -> None:
     """Write ``results/<name>.json`` and, for reading, ``results/<name>.md``."""
-    for suffix, content in ((".json", json.dumps(results, indent=2) + "\n"), (".md", table)):
-        with atomic_file(FOLDER / f"{name}{suffix}") as temporary:
-            temporary.write_text(content)
+    write_json(name, results)
+    write_text(f"{name}.md", table)
+
+
+def write_json(name: str, results: dict[str, Any]) -> None:
+    """Write ``results/<name>.json``."""
+    write_text(f"{name}.json", json.dumps(results, indent=2) + "\n")
+
+
+def write_text(name: str, content: str, folder: Path | None = None) -> None:
+    """Write a file of the results, or of another folder, atomically."""
+    with atomic_file((folder or FOLDER) / name) as temporary:
+        temporary.write_text(content)
 
 
 def _processor() -> str:
