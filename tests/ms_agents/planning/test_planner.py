@@ -10,7 +10,7 @@ from ms_agents.planning import Plan, Planner, PlannerHyperparameters, PlanReques
 from ms_agents.planning.export import plan_clip, write_opensim
 from ms_agents.planning.plan import rounded
 from ms_agents.planning.rollouts import Rollouts
-from ms_agents.planning.stage import make_stage
+from ms_agents.planning.stage import make_stage, reflex_gains
 from ms_envs.inverse import read_storage
 
 HP = PlannerHyperparameters(segment=0.04, horizon=2, samples=3, iterations=2)
@@ -128,6 +128,15 @@ def test_another_request_does_not_continue_a_plan(planned):
 def test_what_planning_sets_itself_is_refused():
     with pytest.raises(ValueError, match="planning sets horizon itself"):
         make_stage(replace(REQUEST, env_kwargs={"body": "myo-legs", "horizon": 1.0}), 1)
+
+
+def test_gains_are_those_given_and_else_those_of_the_body():
+    assert reflex_gains({"body": "myo-fullbody", "reflex": {"damping": 0.5}}) == {
+        "tone": 0.0,
+        "stiffness": 20.0,
+        "damping": 0.5,
+    }
+    assert reflex_gains({"body": "ms-human-700"}) == {"tone": 0.0, "stiffness": 50.0, "damping": 3.0}
 
 
 def test_equal_sequences_cost_the_same_and_what_they_come_to_when_done():

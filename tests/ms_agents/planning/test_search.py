@@ -57,6 +57,7 @@ def test_noise_is_given_to_joints_by_their_role():
     hp = PlannerHyperparameters(noise=JointNoise(hip=0.3, knee=0.2, ankle=0, subtalar=0, lumbar=0.1))
     roles = {"hip_r": [0, 1], "hip_l": [5], "knee_l": [2], "lumbar": [3], "forearm_r": [4]}
     np.testing.assert_array_equal(hp.joint_deviation(roles, 6), [0.3, 0.3, 0.2, 0.1, 0.0, 0.3])
+    np.testing.assert_allclose(hp.joint_deviation(roles, 6, stiffness=12.5), [0.6, 0.6, 0.4, 0.2, 0.0, 0.6])
 
 
 @pytest.mark.parametrize("wrong", [{"samples": 0}, {"segment": 0.0}, {"elites": 0.0}, {"smoothness": 1.0}])
