@@ -70,8 +70,9 @@ def _status(folder: Path, name: str) -> str:
     path = folder / f"{name}.json"
     if not path.is_file():
         return f"| {name} | | | | not run |"
-    measured = json.loads(path.read_text()).get("machine", {}).get("date", "")
-    return f"| {name} | see there | {measured} | | kept |"
+    measured = json.loads(path.read_text())["machine"]["date"]
+    command = re.search(r"`python -m benchmarks [^`]*`", (folder / f"{name}.md").read_text().replace("\n", " "))
+    return f"| {name} | {command[0] if command else 'see there'} | {measured} | | kept |"
 
 
 def _demoted(page: str) -> str:
