@@ -10,10 +10,7 @@ from ms_agents.reproduction.ledger import Ledger
 from ms_agents.reproduction.refiner import Lesson
 
 IDENTITY = {"id": "MSEmu/Walk-v0", "lookahead": [0.02, 0.04]}
-LESSONS = [
-    Lesson(np.full((n, 5), n, np.float32), np.full((n, 2), -n, np.float32), before=2.0 * n, after=1.0 * n)
-    for n in (3, 1)
-]
+LESSONS = [Lesson(np.full((n, 5), n, np.float32), np.full((n, 2), -n, np.float32), 2.0 * n, 1.0 * n) for n in (3, 1)]
 
 
 def test_lessons_come_back_from_a_file_as_they_were(tmp_path):

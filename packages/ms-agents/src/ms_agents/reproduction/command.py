@@ -20,7 +20,6 @@ from ms_agents.curve import STEP, read_curve
 from ms_agents.evaluation import evaluate, make_evaluation_env
 from ms_agents.planning import Plan
 from ms_agents.planning.command import search
-from ms_agents.planning.stage import make_stage
 from ms_agents.ppo.algorithm import AggregatedPPO
 from ms_agents.reproduction.cloning import clone
 from ms_agents.reproduction.config import FILE, ReproductionConfig
@@ -29,6 +28,7 @@ from ms_agents.reproduction.fine_tuning import prime
 from ms_agents.reproduction.ledger import Ledger
 from ms_agents.reproduction.refiner import Lesson, Refiner
 from ms_agents.reproduction.states import Trajectory, roll_out
+from ms_agents.run_lock import run_lock
 from ms_agents.runs import BEST, LAST, new_run_directory, write_text
 from ms_agents.training import train
 
@@ -65,7 +65,8 @@ def reproduce(
     else:
         config.save(run)
     torch.set_num_threads(1)  # physics has the other cores
-    Reproduction(config, run, threads, console or Console()).run()
+    with run_lock(run / "clones"):  # training locks the run itself
+        Reproduction(config, run, threads, console or Console()).run()
     return run
 
 
@@ -113,7 +114,7 @@ class Reproduction:
             return
         refiner = Refiner(self.config.request, self.config.neighbours, self._threads)
         groups, spent = load_folder(folder, refiner.identity)
-        source = self._along_plans() if number == 0 else self._along_clone(number - 1)
+        source = self._along_clone(number - 1) if number else self._along_plans(refiner.horizon_steps)
         with self.ledger.clocked(name) as stage, self._progress(f"lessons, round {number}", budget) as advance:
             while spent < budget:
                 begun, generator = process_time(), np.random.default_rng([self.config.seed, number, len(groups)])
@@ -135,15 +136,19 @@ class Reproduction:
         taught = (refiner.teach(trajectory, int(step), self.config.perturbation, generator) for step in chosen)
         return [lesson for lesson in taught if lesson is not None]
 
-    def _along_plans(self) -> Callable[[np.random.Generator], Trajectory]:
-        paths = sorted((self.folder / "plans").glob("*.npz"))
-        plans = [Trajectory.of_plan(Plan.load(path)) for path in paths]
+    def _along_plans(self, steps: int) -> Callable[[np.random.Generator], Trajectory]:
+        """The plans that are longer than some control steps."""
+        folder = self.folder / "plans"
+        plans = [Trajectory.of_plan(Plan.load(path)) for path in sorted(folder.glob("*.npz"))]
+        plans = [plan for plan in plans if len(plan) > steps]
+        if not plans:
+            raise ValueError(f"no plan in {folder} got anywhere; give more plan_minutes")
         return lambda generator: plans[generator.integers(len(plans))]
 
     def _along_clone(self, number: int) -> Callable[[np.random.Generator], Trajectory]:
         """What a clone does from near the motion."""
         policy = self._model(read_checkpoint(self._checkpoint(number)))
-        env: Any = make_stage(self.config.request, 1)
+        env: Any = make_evaluation_env(self._training.id, episodes=1, **self._training.all_env_kwargs).unwrapped
         seconds, perturbation = self.config.episode, self.config.perturbation
         return lambda generator: roll_out(env, policy, seconds, perturbation, generator)
 

@@ -19,7 +19,7 @@ from ms_agents.reproduction.states import Trajectory, perturbed
 Array = NDArray[np.float64]
 Actions = NDArray[np.float32]
 
-STEP = 0.25
+PROBE = 0.25
 """Change of an offset from which derivatives are taken, in deviations of the search's noise."""
 DAMPING = (0.1, 1.0, 10.0)
 """Levenberg's damping, of which the best is taken."""
@@ -69,10 +69,11 @@ class Refiner:
         deviation = hp.joint_deviation(dict(body.joint_roles), len(body.joint_ids))
         self._joints = np.flatnonzero(deviation)
         self._deviation = deviation[self._joints]
-        self._unknowns = hp.horizon * len(self._joints)
-        self._stage = make_stage(request, 1 + self._unknowns + neighbours, threads, hp.rollout_paths)
+        unknowns, self._neighbours = hp.horizon * len(self._joints), neighbours
+        self._probes = np.zeros((1 + unknowns + neighbours, unknowns))
+        self._probes[1 : 1 + unknowns] = PROBE * np.eye(unknowns)
+        self._stage = make_stage(request, len(self._probes), threads, hp.rollout_paths)
         self._cost = Deviations(self._stage, hp)
-        self._neighbours = neighbours
         self._segment_steps = max(round(hp.segment / self._trials.control_timestep), 1)
         self.horizon_steps = self._segment_steps * hp.horizon
         self.identity = environment_identity(self._stage)
@@ -91,45 +92,43 @@ class Refiner:
         Returns:
             The state itself and those of its neighbours that do not fall; ``None`` if it falls itself.
         """
-        stage, unknowns, neighbours = self._stage, self._unknowns, self._neighbours
         base = trajectory.action[step : step + self.horizon_steps]
-        here = slice(step, step + 1)
-        qpos, qvel, activation = trajectory.qpos[here], trajectory.qvel[here], trajectory.activation[here]
-        time = trajectory.time[here]
-        near, moving = np.repeat(qpos, neighbours, axis=0), np.repeat(qvel, neighbours, axis=0)
-        around = perturbed(stage.body, perturbation, near, moving, generator)
-        same = 1 + unknowns
-        positions, velocities = (
-            np.concatenate([np.repeat(own, same, axis=0), other])
-            for own, other in zip((qpos, qvel), around, strict=True)
-        )
-        stage.place(positions, velocities, activation, time)
-        observation = stage.set_state(stage.get_state())
-        changes = np.zeros((stage.num_envs, unknowns))
-        changes[1:same] = STEP * np.eye(unknowns)
-        deviations = self._deviations(stage, base, changes)
-        jacobian = (deviations[1:same] - deviations[0]).T / STEP
-        rows = np.concatenate([[0], np.arange(same, stage.num_envs)])
-        gradients = deviations[rows] @ jacobian
-        curvature = jacobian.T @ jacobian
-        steps = [-np.linalg.solve(curvature + damping * np.eye(unknowns), gradients.T).T for damping in DAMPING]
-        self._trials.place(qpos, qvel, activation, time)
+        self._place(trajectory, step, perturbation, generator)
+        observation = self._stage.set_state(self._stage.get_state())
+        deviations = self._deviations(self._stage, base, self._probes)
+        derived = 1 + len(self._probes[0])
+        jacobian = (deviations[1:derived] - deviations[0]).T / PROBE
+        rows = np.r_[0, derived : len(deviations)]  # the state itself and its neighbours
+        steps = [_step(jacobian, deviations[rows], damping) for damping in DAMPING]
         trials = _cost(self._deviations(self._trials, base, np.stack([own[0] for own in steps])))
-        best = int(trials.argmin())
-        before, costs = float(_cost(deviations[:1])[0]), _cost(deviations[rows])
-        if min(before, trials[best]) >= self._hp.failure_cost:
+        costs, best = _cost(deviations[rows]), int(trials.argmin())
+        before, after = float(costs[0]), float(trials[best])
+        if min(before, after) >= self._hp.failure_cost:
             return None
-        change = steps[best]
-        if trials[best] >= before:
-            change = change - change[0]  # what was done was best; neighbours are still led back to it
-        kept = rows[costs < self._hp.failure_cost]
-        action = self._actions(base, change)[costs < self._hp.failure_cost]
-        return Lesson(observation[kept], action[:, 0], before, min(before, float(trials[best])))
+        changes = steps[best] if after < before else steps[best] - steps[best][0]  # else neighbours come back to it
+        kept = costs < self._hp.failure_cost
+        action = self._actions(base, changes[kept])[:, 0]
+        return Lesson(observation[rows[kept]], action, before, min(before, after))
 
     def close(self) -> None:
         """Close the environments."""
         self._stage.close()
         self._trials.close()
+
+    def _place(
+        self, trajectory: Trajectory, step: int, perturbation: Perturbation, generator: np.random.Generator
+    ) -> None:
+        """Put all bodies where the trajectory is, but for the neighbours, which are near it."""
+        here = slice(step, step + 1)
+        qpos, qvel, activation = trajectory.qpos[here], trajectory.qvel[here], trajectory.activation[here]
+        time = trajectory.time[here]
+        near, moving = (np.repeat(values, self._stage.num_envs, axis=0) for values in (qpos, qvel))
+        neighbours = slice(len(self._probes) - self._neighbours, None)
+        near[neighbours], moving[neighbours] = perturbed(
+            self._stage.body, perturbation, near[neighbours], moving[neighbours], generator
+        )
+        self._stage.place(near, moving, activation, time)
+        self._trials.place(qpos, qvel, activation, time)
 
     def _deviations(self, env: TrackingVectorEnv, base: Actions, changes: Array) -> Array:
         """Deviations over the horizon, (N, R), if actions (T, A) are changed by (N, H·D)."""
@@ -151,6 +150,13 @@ class Refiner:
         actions = np.tile(base, (len(changes), 1, 1))
         actions[..., self._joints] += (offsets * self._deviation / OFFSET).astype(np.float32)
         return np.clip(actions, -1.0, 1.0)
+
+
+def _step(jacobian: Array, deviations: Array, damping: float) -> Array:
+    """Change of the offsets (B, U) that makes deviations (B, R) smallest where they are linear (Levenberg 1944)."""
+    curvature = jacobian.T @ jacobian + damping * np.eye(jacobian.shape[1])
+    change: Array = -np.linalg.solve(curvature, (deviations @ jacobian).T).T
+    return change
 
 
 def _cost(deviations: Array) -> Array:
