@@ -10,10 +10,14 @@ from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
 from ms_envs.bodies.body import Body
+from ms_envs.bodies.joint_moments import joint_moments
 from ms_envs.envs.reflex_law import ReflexTables, posture_offset, reflex_command, shortening
 from ms_envs.motions.clip import MotionClip
 from ms_envs.motions.muscle_table import MuscleTable
 from ms_envs.physics import ReflexCommand
+
+MOMENT_POSTURES = 20
+"""Evenly spaced postures of the clip that the moments of actions are averaged over."""
 
 
 class Control(Protocol):
@@ -180,3 +184,14 @@ def reflex_tables(body: Body, table: MuscleTable, gains: ReflexGains) -> ReflexT
         length_gain=gains.stiffness / body.optimal_fiber_length,
         velocity_gain=gains.damping / body.optimal_fiber_length,
     )
+
+
+def action_moments(control: str, body: Body, clip: MotionClip) -> NDArray[np.float64] | None:
+    """Joint moments of each muscle at its peak force, mean over postures of a clip, N·m, (J, A).
+
+    ``None`` if actions do not command muscles one by one.
+    """
+    if control == "posture":
+        return None
+    frames = np.linspace(0, len(clip.qpos) - 1, MOMENT_POSTURES).astype(int)
+    return joint_moments(body, clip.qpos[frames])

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from ms_envs.bodies import load_body
 from ms_envs.bodies.body import ROOT_DOF
-from ms_envs.bodies.joint_moments import joint_moments
-from ms_envs.envs.control import make_control
+from ms_envs.envs.control import action_moments, make_control
 from ms_envs.envs.options import TrackingOptions
 from ms_envs.envs.starts import Starts
 from ms_envs.motions import load_clip
@@ -36,8 +35,6 @@ from ms_envs.task.termination import Termination, terminated
 
 DEFAULT_HORIZON = 10.0
 """Longest episode of a looping motion, s."""
-MOMENT_POSTURES = 20
-"""Evenly spaced postures of the clip that the moments of actions are averaged over."""
 
 
 class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDArray[Any]]):
@@ -315,10 +312,7 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
 
         ``None`` if actions do not command muscles one by one.
         """
-        if self.options.control == "posture":
-            return None
-        frames = np.linspace(0, len(self.clip.qpos) - 1, MOMENT_POSTURES).astype(int)
-        return joint_moments(self.body, self.clip.qpos[frames])
+        return action_moments(self.options.control, self.body, self.clip)
 
     @property
     def time(self) -> NDArray[np.float64]:
