@@ -207,6 +207,19 @@ def plans(
 
 
 @app.command
+def peers(steps: int = 300, repeats: int = 3) -> None:
+    """What a control step costs beside its physics, here and in MyoSuite, which uv installs apart from the project.
+
+    Args:
+        steps: Control steps of a single environment; vectors take as many altogether.
+        repeats: Interleaved repetitions; the table shows medians.
+    """
+    from benchmarks.peers import run
+
+    run(steps, repeats)
+
+
+@app.command
 def films(motions: tuple[str, ...] = (), seconds: float = 5.0, size: int = 320) -> None:
     """Films of the best controller of each motion by the accuracy table.
 

@@ -12,6 +12,8 @@ from benchmarks.outcomes import outcomes
 from benchmarks.report_html import to_html
 
 NAME = "report"
+LEADING = ("accuracy", "films")
+"""Pages that come before the others."""
 PUBLISHED = Path(__file__).with_name("published.md")
 
 
@@ -25,7 +27,7 @@ def write(folder: Path, parts: Sequence[str]) -> tuple[Path, Path]:
     Returns:
         The two files.
     """
-    text = markdown(folder, parts)
+    text = markdown(folder, sorted(parts, key=lambda name: name not in LEADING))
     results_file.write_text(f"{NAME}.md", text, folder)
     results_file.write_text(f"{NAME}.html", to_html(text, folder), folder)
     return folder / f"{NAME}.md", folder / f"{NAME}.html"

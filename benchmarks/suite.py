@@ -27,52 +27,37 @@ class Part:
     Attributes:
         name: Its name, and that of its page.
         full: Arguments of ``python -m benchmarks``; ``{output}`` is the folder of the results.
-        quick: The same at small size.
+        quick: The same at small size; ``None`` if there is no small one.
     """
 
     name: str
-    full: Sequence[str]
-    quick: Sequence[str]
+    full: str
+    quick: str | None
 
 
 PARTS = {
     part.name: part
     for part in (
-        Part("accuracy", ("accuracy",), ("accuracy", "--bodies", "myo-legs", "--motions", "walk", "--phases", "2")),
-        Part("films", ("films",), ("films", "--seconds", "1", "--size", "160")),
-        Part("curves", ("curves",), ("curves",)),
-        Part("kinetics", ("kinetics",), ("kinetics", "--motions", "walk", "--bodies", "myo-legs")),
         Part(
             "plans",
-            ("plans", "runs/plans"),
-            (
-                *("plans", "{output}/plans", "--bodies", "myo-legs", "--motions", "walk"),
-                *("--core-minutes", "0.3", "--seeds", "1"),
-            ),
+            "plans runs/plans",
+            "plans {output}/plans --bodies myo-legs --motions walk --core-minutes 0.3 --seeds 1",
         ),
-        Part(
-            "throughput",
-            ("throughput",),
-            ("throughput", "--bodies", "myo-legs", "--num-envs", "8", "--steps", "5", "--repeats", "3"),
-        ),
+        Part("accuracy", "accuracy", "accuracy --bodies myo-legs --motions walk --phases 2"),
+        Part("films", "films", "films --seconds 1 --size 160"),
+        Part("curves", "curves", "curves"),
+        Part("kinetics", "kinetics", "kinetics --motions walk --bodies myo-legs"),
+        Part("throughput", "throughput", "throughput --bodies myo-legs --num-envs 8 --steps 5 --repeats 3"),
         Part(
             "throughput-mjx",
-            ("throughput", "--engine", "mjx"),
-            (
-                *("throughput", "--engine", "mjx", "--bodies", "myo-legs"),
-                *("--sizes", "2", "--steps", "1", "--repeats", "2"),
-            ),
+            "throughput --engine mjx",
+            "throughput --engine mjx --bodies myo-legs --sizes 2 --steps 1 --repeats 2",
         ),
-        Part(
-            "learner", ("learner",), ("learner", "--body", "myo-legs", "--explorers", "gaussian", "--iterations", "1")
-        ),
-        Part("coverage", ("coverage",), ("coverage", "--bodies", "myo-legs", "--phases", "1", "--repeats", "2")),
-        Part(
-            "redundancy",
-            ("redundancy",),
-            ("redundancy", "--muscles", "50", "100", "--seeds", "1", "--samples", "30000"),
-        ),
-        Part("emg", ("emg",), ("emg", "--bodies", "myo-legs")),
+        Part("peers", "peers", None),
+        Part("learner", "learner", "learner --body myo-legs --explorers gaussian --iterations 1"),
+        Part("coverage", "coverage", "coverage --bodies myo-legs --phases 1 --repeats 2"),
+        Part("redundancy", "redundancy", "redundancy --muscles 50 100 --seeds 1 --samples 30000"),
+        Part("emg", "emg", "emg --bodies myo-legs"),
     )
 }
 """Every benchmark that can be run without files of others, in order; results of earlier ones are used by later ones."""
@@ -96,14 +81,15 @@ def run(parts: Sequence[str], quick: bool, output: Path | None, report_only: boo
     if unknown := sorted(set(parts) - set(PARTS)):
         raise ValueError(f"unknown parts {unknown}; choose from {list(PARTS)}")
     folder = output or (Path("runs/benchmarks-quick") if quick else results_file.FOLDER)
-    chosen = [] if report_only else [PARTS[name] for name in parts or PARTS]
+    chosen = [] if report_only else [(name, PARTS[name]) for name in parts or PARTS]
+    commands = {name: command for name, part in chosen if (command := part.quick if quick else part.full)}
     failed, console = [], Console(stderr=True)
-    for number, part in enumerate(chosen, 1):
-        console.rule(f"{number} of {len(chosen)}: {part.name}")
-        outcome = _perform(part.quick if quick else part.full, folder)
-        keep(folder, part.name, outcome)
-        failed += [part.name] if outcome.error else []
-        console.print(f"{part.name}: {'failed' if outcome.error else 'done'} after {outcome.seconds:.0f} s")
+    for number, (name, command) in enumerate(commands.items(), 1):
+        console.rule(f"{number} of {len(commands)}: {name}")
+        outcome = _perform(command, folder)
+        keep(folder, name, outcome)
+        failed += [name] if outcome.error else []
+        console.print(f"{name}: {'failed' if outcome.error else 'done'} after {outcome.seconds:.0f} s")
     for path in report.write(folder, list(PARTS)):
         console.print(str(path))
     if failed:
@@ -111,9 +97,9 @@ def run(parts: Sequence[str], quick: bool, output: Path | None, report_only: boo
     return not failed
 
 
-def _perform(arguments: Sequence[str], folder: Path) -> Outcome:
+def _perform(command: str, folder: Path) -> Outcome:
     """Run one part in a process of its own, whose messages are passed on."""
-    arguments = [argument.format(output=folder) for argument in arguments]
+    arguments = [argument.format(output=folder) for argument in command.split()]
     environment: dict[str, Any] = os.environ | {results_file.OUTPUT: str(folder.absolute())}
     started, said = time.perf_counter(), list[str]()
     with subprocess.Popen(

@@ -10,7 +10,7 @@ from benchmarks.suite import Part
 
 
 def test_suite_goes_on_after_a_part_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    parts = [Part("broken", ("emg", "--bodies", "nobody"), ("emg",)), Part("sound", ("--help",), ("--help",))]
+    parts = [Part("broken", "emg --bodies nobody", None), Part("sound", "--help", None)]
     monkeypatch.setattr(suite, "PARTS", {part.name: part for part in parts})
     assert not suite.run((), quick=False, output=tmp_path, report_only=False)
     found = outcomes(tmp_path)
@@ -26,15 +26,15 @@ def test_report_only_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_unknown_part_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"unknown parts \['speed'\]; choose from \['accuracy'"):
+    with pytest.raises(ValueError, match=r"unknown parts \['speed'\]; choose from \['plans', 'accuracy'"):
         suite.run(("speed",), quick=False, output=tmp_path, report_only=False)
 
 
-def test_every_part_has_arguments_that_the_command_line_takes() -> None:
+def test_command_line_knows_the_arguments_of_every_part(capsys: pytest.CaptureFixture[str]) -> None:
     import benchmarks.__main__ as command_line
 
     for part in suite.PARTS.values():
-        for arguments in (part.full, part.quick):
-            with pytest.raises(SystemExit) as stopped:
-                command_line.app.cli(args=[*arguments, "--help"])
-            assert stopped.value.code == 0
+        for command in filter(None, (part.full, part.quick)):
+            with pytest.raises(SystemExit):
+                command_line.app.cli(args=[*command.split(), "--unknown"])
+            assert "options: --unknown " in capsys.readouterr().err
