@@ -207,6 +207,22 @@ def plans(
 
 
 @app.command
+def reproduction(
+    name: Annotated[str, tyro.conf.Positional],
+    folders: Annotated[tuple[Path, ...], tyro.conf.Positional],
+) -> None:
+    """What policies of `ms-agents reproduce` can do against what they cost, with plans and without.
+
+    Args:
+        name: Of the results.
+        folders: Run directories.
+    """
+    from benchmarks.reproduction import run
+
+    run(name, folders)
+
+
+@app.command
 def peers(steps: int = 300, repeats: int = 3) -> None:
     """What a control step costs beside its physics, here and in MyoSuite, which uv installs apart from the project.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from time import process_time
@@ -16,24 +16,21 @@ from rich.markdown import Markdown
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ms_agents.checkpoint import read_checkpoint, write_checkpoint
-from ms_agents.curve import STEP, read_curve
 from ms_agents.evaluation import evaluate, make_evaluation_env
 from ms_agents.planning import Plan
 from ms_agents.planning.command import search
 from ms_agents.ppo.algorithm import AggregatedPPO
 from ms_agents.reproduction.cloning import clone
 from ms_agents.reproduction.config import FILE, ReproductionConfig
+from ms_agents.reproduction.curve import table
 from ms_agents.reproduction.dataset import load_folder, save_lessons
 from ms_agents.reproduction.fine_tuning import prime
-from ms_agents.reproduction.ledger import Ledger
+from ms_agents.reproduction.ledger import FINE_TUNING, UNTRAINED, WARM_UP, Ledger
 from ms_agents.reproduction.refiner import Lesson, Refiner
 from ms_agents.reproduction.states import Trajectory, roll_out
 from ms_agents.run_lock import run_lock
 from ms_agents.runs import BEST, LAST, new_run_directory, write_text
 from ms_agents.training import train
-
-FINE_TUNING = "fine-tuning"
-"""Name of the last stage."""
 
 
 def reproduce(
@@ -87,15 +84,17 @@ class Reproduction:
 
     def run(self) -> None:
         """All stages."""
-        budget = 3600 * self.config.core_hours
+        config, budget = self.config, 3600 * self.config.core_hours
+        self._score(UNTRAINED, None)
         self._plan()
-        for number in range(self.config.rounds + 1):
-            share = self.config.demonstrations if number == 0 else self.config.revisits / self.config.rounds
+        for number in range(config.rounds + 1 if config.plans else 0):
+            share = config.revisits / config.rounds if number else config.demonstrations
             self._teach(number, share * budget)
             self._clone(number)
+        self._warm_up(config.warm_up * budget)
         self._fine_tune(budget)
-        write_text(self.folder / "reproduction.md", self.ledger.table() + self._curve())
-        self._console.print(Markdown(self.ledger.table()))
+        write_text(self.folder / "reproduction.md", table(self.folder))
+        self._console.print(Markdown(table(self.folder)))
 
     def _plan(self) -> None:
         """Plans of the motion, one for each seed."""
@@ -109,22 +108,25 @@ class Reproduction:
     def _teach(self, number: int, budget: float) -> None:
         """Lessons along plans, or else along what the last clone does, until the budget is spent."""
         name, folder = f"lessons {number}", self.folder / "lessons" / str(number)
-        stage = self.ledger[name]
-        if stage.done:
+        if self.ledger[name].done:
             return
-        refiner = Refiner(self.config.request, self.config.neighbours, self._threads)
-        groups, spent = load_folder(folder, refiner.identity)
-        source = self._along_clone(number - 1) if number else self._along_plans(refiner.horizon_steps)
-        with self.ledger.clocked(name) as stage, self._progress(f"lessons, round {number}", budget) as advance:
+        with (
+            self.ledger.clocked(name) as stage,
+            self._progress(f"lessons {number}", budget) as advance,
+            closing(Refiner(self.config.request, self.config.neighbours, self._threads)) as refiner,
+        ):
+            groups, spent = load_folder(folder, refiner.identity)
+            source = self._along_clone(number - 1) if number else self._along_plans(refiner.horizon_steps)
+            attempt = len(groups)
             while spent < budget:
-                begun, generator = process_time(), np.random.default_rng([self.config.seed, number, len(groups)])
+                begun, generator = process_time(), np.random.default_rng([self.config.seed, number, attempt])
                 lessons = self._lessons(refiner, source(generator), generator)
                 spent += (seconds := process_time() - begun)
+                attempt += 1
                 if lessons:
                     save_lessons(folder / f"{len(groups):05}.npz", lessons, refiner.identity, seconds)
                     groups.append(lessons)
                     advance(spent, _improvement(lessons))
-            refiner.close()
             stage.notes = {"trajectories": len(groups), "states": sum(len(x.action) for g in groups for x in g)}
 
     def _lessons(self, refiner: Refiner, trajectory: Trajectory, generator: np.random.Generator) -> list[Lesson]:
@@ -173,25 +175,39 @@ class Reproduction:
                 stage.notes = {"epochs": result.epochs, "loss": result.loss, "explained": result.explained}
             self._training.save(self.folder, model.identity)
             write_checkpoint(path, model.policy_state_dict())
-            write_checkpoint(self.folder / BEST, model.policy_state_dict())
         self._score(name, path)
+        if self._best_clone() == path:
+            write_checkpoint(self.folder / BEST, read_checkpoint(path))
+
+    def _best_clone(self) -> Path:
+        """The clone that covers most of the motion."""
+        scores = {
+            number: stage.report["coverage"]
+            for number in range(self.config.rounds + 1)
+            if (stage := self.ledger.stages.get(f"clone {number}")) and stage.report
+        }
+        return self._checkpoint(max(scores, key=lambda number: scores[number]))
+
+    def _warm_up(self, budget: float) -> None:
+        """The checkpoint that fine-tuning starts from."""
+        if self.ledger[WARM_UP].done:
+            return
+        clone = read_checkpoint(self._best_clone())["policy"] if self.config.plans else None
+        with self.ledger.clocked(WARM_UP) as stage, self._progress(WARM_UP, budget) as advance:
+            steps = prime(self.config, self.folder, clone, budget, self._threads, lambda spent: advance(spent, ""))
+            stage.notes = {"steps": steps}
 
     def _fine_tune(self, budget: float) -> None:
-        """PPO from the last clone."""
-        config, last = self.config, self.folder / LAST
-        left = budget - self.ledger.core_seconds
-        if not last.is_file():
-            state = read_checkpoint(self._checkpoint(config.rounds))["policy"]
-            warm_up = config.warm_up * budget
-            with self.ledger.clocked("warm-up") as stage, self._progress("warm-up", warm_up) as advance:
-                rate = prime(config, self.folder, state, warm_up, self._threads, lambda seconds: advance(seconds, ""))
-                stage.notes = {"rate": rate}
-        stage = self.ledger[FINE_TUNING]
+        """PPO with what is left of the budget, at the speed of the warm-up."""
+        warm_up, stage = self.ledger[WARM_UP], self.ledger[FINE_TUNING]
         if not stage.done:
-            if "steps" not in stage.notes:
-                stage.notes["steps"] = max(int(left * self.ledger["warm-up"].notes["rate"]), 1)
+            if not stage.notes:
+                left = budget - self.ledger.core_seconds
+                more = max(left, 0.0) * warm_up.notes["steps"] / warm_up.core_seconds
+                stage.notes = {"steps": warm_up.notes["steps"] + round(more)}
                 self.ledger.save()
-            training = replace(config.training(int(stage.notes["steps"]), self._threads), final_episodes=0)
+            training = replace(self.config.training(int(stage.notes["steps"]), self._threads), final_episodes=0)
+            last = self.folder / LAST
             training.save(self.folder, read_checkpoint(last)["identity"])
             with self.ledger.clocked(FINE_TUNING):
                 train(training, self.folder, resume=True, console=self._console)
@@ -199,48 +215,31 @@ class Reproduction:
                     raise KeyboardInterrupt
         self._score(FINE_TUNING, self.folder / BEST)
 
-    def _score(self, name: str, checkpoint: Path) -> None:
-        """What the policy of a stage can do under the protocol; not counted in the budget."""
-        if self.ledger[name].report is None:
-            config = self._training
-            model = self._model(read_checkpoint(checkpoint))
-            env = make_evaluation_env(config.id, episodes=self.config.episodes, **config.all_env_kwargs)
-            try:
-                report = evaluate(model, env, seed=config.seed, horizon=config.env_kwargs.get("horizon"), name=name)
-            finally:
-                env.close()
-            self.ledger.scored(name, report)
-            self._console.print(
-                f"{name}: {self.ledger.core_seconds / 60:.1f} core-min, survival {report.survival:.2f} s, "
-                f"completion {report.completion:.0f} %, joints {report.errors['joint_angle_error']:.1f}°",
-                highlight=False,
-            )
+    def _score(self, name: str, checkpoint: Path | None) -> None:
+        """What a policy, or no policy, can do under the protocol; not counted in the budget."""
+        if self.ledger[name].report is not None:
+            return
+        config = self._training
+        policy = UNTRAINED if checkpoint is None else self._model(read_checkpoint(checkpoint))
+        env = make_evaluation_env(config.id, episodes=self.config.episodes, **config.all_env_kwargs)
+        with closing(env):
+            report = evaluate(policy, env, seed=config.seed, name=name)
+        self.ledger.scored(name, report)
+        self._console.print(
+            f"{name}: {self.ledger.core_seconds / 60:.1f} core-min, survival {report.survival:.2f} s, "
+            f"completion {report.completion:.0f} %, joints {report.errors['joint_angle_error']:.1f}°",
+            highlight=False,
+        )
 
     def _model(self, state: dict[str, Any] | None) -> AggregatedPPO:
         """A policy from a checkpoint, or a new one."""
         if state is not None:
             return AggregatedPPO.from_state_dict(state, device="cpu")
-        env = self._training.make_env()
-        try:
+        with closing(self._training.make_env()) as env:
             return AggregatedPPO(env=env, hyperparameters=self.config.learner, seed=self.config.seed, device="cpu")
-        finally:
-            env.close()
 
     def _checkpoint(self, number: int) -> Path:
         return self.folder / "clones" / f"{number}.pt"
-
-    def _curve(self) -> str:
-        """The evaluations during fine-tuning as a Markdown table."""
-        stages = self.ledger.stages
-        before = self.ledger.core_seconds - stages[FINE_TUNING].core_seconds
-        rows = [row for row in read_curve(self.folder) if row.get("eval/survival")]
-        lines = ["\n| steps | core-minutes | completion (%) | survival (s) |", "|---:|---:|---:|---:|"]
-        for row in rows:
-            steps = float(row[STEP])
-            spent = before + stages[FINE_TUNING].core_seconds * steps / stages[FINE_TUNING].notes["steps"]
-            numbers = f"{float(row['eval/completion']):.0f} | {float(row['eval/survival']):.2f}"
-            lines.append(f"| {steps:,.0f} | {spent / 60:.1f} | {numbers} |")
-        return "\n".join(lines) + "\n"
 
     @contextmanager
     def _progress(self, name: str, total: float) -> Iterator[Callable[[float, str], None]]:

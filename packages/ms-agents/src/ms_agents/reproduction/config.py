@@ -84,7 +84,7 @@ class ReproductionConfig:
         env_kwargs: Arguments of the environment, such as ``body``.
         core_hours: Budget of processor time; scoring is not counted.
         seed: Of everything.
-        plans: Number of plans, of different seeds.
+        plans: Number of plans, of different seeds; 0 leaves everything to PPO.
         plan_minutes: Budget of each, processor time in min.
         demonstrations: Share of the budget for lessons along the plans.
         revisits: Share of the budget for lessons along what the clones do.
@@ -92,7 +92,7 @@ class ReproductionConfig:
         episode: Longest trajectory of a clone, s.
         lessons: Lessons of a trajectory.
         neighbours: States of a lesson beside its own.
-        warm_up: Share of the budget in which critic and discriminator learn from the clone before it may change.
+        warm_up: Share of the budget in which critic and discriminator learn from the best clone before it may change.
         episodes: Episodes of a score.
         perturbation: Of the demonstrations.
         cloning: Constants of cloning.
@@ -117,7 +117,7 @@ class ReproductionConfig:
     perturbation: Perturbation = field(default_factory=Perturbation)
     cloning: CloningHyperparameters = field(default_factory=CloningHyperparameters)
     planner: PlannerHyperparameters = field(default_factory=lambda: PlannerHyperparameters.preset("walk"))
-    learner: Hyperparameters = field(default_factory=lambda: Hyperparameters(action_std=0.05))
+    learner: Hyperparameters = field(default_factory=lambda: Hyperparameters(action_std=0.05, learning_rate=1e-4))
 
     def __post_init__(self) -> None:
         if not self.core_hours > 0:
@@ -128,7 +128,7 @@ class ReproductionConfig:
                 "demonstrations must be a share of the budget above 0, revisits and warm_up of at least 0, "
                 f"and together no more than 1, got {shares}"
             )
-        for name, least in (("plans", 1), ("rounds", 0), ("lessons", 1), ("neighbours", 0), ("episodes", 1)):
+        for name, least in (("plans", 0), ("rounds", 0), ("lessons", 1), ("neighbours", 0), ("episodes", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)!r}")
 

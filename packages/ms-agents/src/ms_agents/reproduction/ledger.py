@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import process_time
 from typing import Any
 
-from ms_envs.report_table import markdown_table
-
 from ms_agents.report import TrackingReport
 from ms_agents.runs import write_text
 
 FILE = "stages.json"
 """Where a run directory keeps its ledger."""
+UNTRAINED, WARM_UP, FINE_TUNING = "untrained", "warm-up", "fine-tuning"
+"""Names of stages that are not numbered."""
 
 
 @dataclass
@@ -87,26 +87,3 @@ class Ledger:
         """Write the ledger."""
         content = {name: asdict(stage) for name, stage in self.stages.items()}
         write_text(self._path, json.dumps(content, indent=1) + "\n")
-
-    def table(self) -> str:
-        """The ledger as a Markdown table, processor time summed up."""
-        spent, rows = 0.0, []
-        for name, stage in self.stages.items():
-            spent += stage.core_seconds
-            rows.append((name, spent, stage))
-        columns: dict[str, Callable[[tuple[str, float, Stage]], str]] = {
-            "after": lambda row: row[0],
-            "core-minutes": lambda row: f"{row[1] / 60:.1f}",
-            "completion (%)": lambda row: _value(row[2], "completion", "{:.0f}"),
-            "survival (s)": lambda row: _value(row[2], "survival", "{:.2f}"),
-            "joint angle error (deg)": lambda row: _value(row[2], "joint_angle_error", "{:.2f}"),
-            "body position error (mm)": lambda row: _value(row[2], "body_position_error", "{:.1f}"),
-        }
-        return markdown_table(columns, rows, text=["after"])
-
-
-def _value(stage: Stage, name: str, form: str) -> str:
-    """A number of a stage's report, errors over tracked frames; a dash where there is none."""
-    if stage.report is None:
-        return "–"
-    return form.format(stage.report["errors"].get(name, stage.report.get(name)))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ms_agents.identity import environment_identity
 from ms_agents.planning import PlanRequest
+from ms_agents.planning.rollouts import Rollouts
 from ms_agents.planning.stage import make_stage
 from ms_agents.reproduction.config import Perturbation
 from ms_agents.reproduction.deviations import Deviations
@@ -65,10 +66,8 @@ class Refiner:
     def __init__(self, request: PlanRequest, neighbours: int, threads: int | None = None) -> None:
         self._hp = hp = request.hyperparameters
         self._trials = make_stage(request, len(DAMPING), threads, hp.rollout_paths)
-        body = self._trials.body
-        deviation = hp.joint_deviation(dict(body.joint_roles), len(body.joint_ids))
-        self._joints = np.flatnonzero(deviation)
-        self._deviation = deviation[self._joints]
+        rollouts = Rollouts(self._trials, hp)
+        self._joints, self._deviation = rollouts.joints, rollouts.deviation
         unknowns, self._neighbours = hp.horizon * len(self._joints), neighbours
         self._probes = np.zeros((1 + unknowns + neighbours, unknowns))
         self._probes[1 : 1 + unknowns] = PROBE * np.eye(unknowns)

@@ -1,0 +1,63 @@
+"""What policies can do against what they cost, with plans and without."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from ms_agents.reproduction.config import ReproductionConfig
+from ms_agents.reproduction.curve import Score, scores
+from ms_agents.reproduction.curve import table as curve_table
+from ms_envs.atomic_file import atomic_file
+
+from benchmarks.results_file import FOLDER, write
+
+
+def run(name: str, folders: Sequence[Path]) -> None:
+    """Write ``results/<name>.json``, ``.md`` and ``.png``.
+
+    Args:
+        name: Of the results.
+        folders: Run directories of ``ms-agents reproduce``.
+
+    Raises:
+        ValueError: If one is none, or there is none.
+    """
+    if not folders:
+        raise ValueError("give at least one run directory of ms-agents reproduce")
+    curves = {_label(folder): scores(folder) for folder in folders}
+    tables = [f"## {_label(folder)}\n\n{curve_table(folder)}" for folder in folders]
+    results = {label: [asdict(score) for score in found] for label, found in curves.items()}
+    write(name, results, f"# {name}\n\n![]({name}.png)\n\n" + "\n".join(tables))
+    draw(curves, FOLDER / f"{name}.png")
+
+
+def draw(curves: Mapping[str, Sequence[Score]], path: Path) -> None:
+    """Survival and completion against processor time.
+
+    Args:
+        curves: Label to scores.
+        path: PNG file.
+    """
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    axes = figure.subplots(1, 2)
+    for label, found in curves.items():
+        hours = [score.core_seconds / 3600 for score in found]
+        axes[0].plot(hours, [score.survival for score in found], marker=".", label=label)
+        axes[1].plot(hours, [score.completion for score in found], marker=".")
+    for ax, quantity in zip(axes, ("survival, s", "completion, %"), strict=True):
+        ax.set_xlabel("core-hours")
+        ax.set_ylabel(quantity)
+        ax.set_ylim(bottom=0)
+        ax.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    with atomic_file(path) as temporary:
+        figure.savefig(temporary, dpi=120, format="png")
+
+
+def _label(folder: Path) -> str:
+    config = ReproductionConfig.load(folder)
+    body = config.env_kwargs.get("body", "default body")
+    return f"{folder.name}: {body}, {'with' if config.plans else 'without'} plans"
