@@ -255,7 +255,7 @@ def main() -> None:
     """Entry point; errors of use become one line and exit status 2."""
     from gymnasium.error import Error as GymnasiumError
 
-    commands = {
+    commands: dict[str, Any] = {
         "train": Train,
         "sweep": Sweep,
         "evaluate": Evaluate,

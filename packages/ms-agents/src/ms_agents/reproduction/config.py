@@ -156,16 +156,8 @@ class ReproductionConfig:
                 raise ValueError(
                     f"unknown constant {name!r}; choose one of {plain}, or PART.NAME of {', '.join(PARTS)}"
                 )
-            if not inner:
-                config = replace(config, **{name: value})
-                continue
-            old = getattr(config, part)
-            if isinstance(old, HyperparameterSet):
-                config = replace(config, **{part: old.changed({inner: value})})
-            elif inner in asdict(old):
-                config = replace(config, **{part: replace(old, **{inner: value})})
-            else:
-                raise ValueError(f"unknown constant {inner!r} of {part}; choose one of {', '.join(asdict(old))}")
+            new: dict[str, Any] = {part: _changed_part(getattr(config, part), inner, value) if inner else value}
+            config = replace(config, **new)
         return config
 
     def training(self, steps: int, threads: int | None) -> TrainingConfig:

@@ -154,8 +154,7 @@ class Refiner:
 def _step(jacobian: Array, deviations: Array, damping: float) -> Array:
     """Change of the offsets (B, U) that makes deviations (B, R) smallest where they are linear (Levenberg 1944)."""
     curvature = jacobian.T @ jacobian + damping * np.eye(jacobian.shape[1])
-    change: Array = -np.linalg.solve(curvature, (deviations @ jacobian).T).T
-    return change
+    return np.asarray(-np.linalg.solve(curvature, (deviations @ jacobian).T).T, dtype=np.float64)
 
 
 def _cost(deviations: Array) -> Array:
