@@ -140,7 +140,7 @@ class Planner:
         best, doomed = search.best, search.best_cost >= self._hp.failure_cost
         for offset, steps in zip(best, segments if doomed else segments[:1], strict=False):
             action = self._rollouts.actions(offset[None])[0]
-            for _ in range(steps):
+            for _ in range(min(steps, self.steps - len(self._performance))):
                 self._act(action)
                 if self._rollouts.failed(self.env):
                     self._go_back()
@@ -185,8 +185,10 @@ class Planner:
         return following[: self._hp.horizon]
 
     def _segments(self, horizon: int) -> list[int]:
-        """Control steps of the segments ahead, at most ``horizon`` of them."""
+        """Control steps of the segments ahead, beyond the end of the plan only where the motion goes on."""
         steps, done = self._segment_steps, len(self._performance)
+        if self.env.clip.loop:
+            return [steps] * horizon
         starts = range(done, self.steps, steps)[:horizon]
         return [min(steps, self.steps - start) for start in starts]
 
