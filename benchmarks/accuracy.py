@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ms_agents.controllers import CONTROLLERS
 from ms_agents.evaluation import DEFAULT_HORIZON
-from ms_envs.motions import MOTIONS
+from ms_envs.motions import MOTIONS, motions_of
 from ms_envs.report_table import markdown_table, terminal_table
 from rich.console import Console
 from rich.progress import track
@@ -50,24 +50,28 @@ def run(
     _forget_missing(cells, {(each.body, each.motion, each.name) for each in entrants})
     if supported:
         entrants = [each for each in entrants if each.name in CONTROLLERS]
-    failed = {}
-    for entrant in track(entrants, description="accuracy", console=Console(stderr=True)):
-        key = entrant.body, entrant.motion, entrant.name, supported
-        try:
-            mark = fingerprint(entrant, phases, supported)
-            if key not in cells or cells[key].fingerprint != mark:
-                cells[key] = measure(entrant, phases, supported, threads, mark)
-                _keep(cells, phases)
-        except (ValueError, FileNotFoundError) as error:  # made for another environment, or a body that is not here
-            failed[f"{entrant.body}, {entrant.motion}, {entrant.name}"] = str(error)
-            cells.pop(key, None)
-    _keep(cells, phases)
-    publish(failed)
-    Console().print(terminal_table(_ROWS, best_of_motions(cells.values()), title="Best of each motion", text=_TEXT))
-    for name, reason in failed.items():
-        Console(stderr=True).print(f"{name}: {reason}", style="red")
-    if len(failed) == len(entrants):
-        raise ValueError(f"nothing could be scored: {'; '.join(failed.values())}")
+    failed: dict[str, list[str]] = {}
+    try:
+        for entrant in track(entrants, description="accuracy", console=Console(stderr=True)):
+            key = entrant.body, entrant.motion, entrant.name, supported
+            try:
+                mark = fingerprint(entrant, phases, supported)
+                if key not in cells or cells[key].fingerprint != mark:
+                    cells[key] = measure(entrant, phases, supported, threads, mark)
+                    _keep(cells)
+            except (ValueError, FileNotFoundError) as error:  # made for another environment, or a body not found here
+                failed.setdefault(str(error), []).append(", ".join(key[:3]))
+                cells.pop(key, None)
+    finally:
+        if cells:
+            _keep(cells)
+            publish(failed)
+    best = best_of_motions(cells.values())
+    Console().print(terminal_table(_SHORT, best, title="Best of each motion", text=_TEXT))
+    for reason, names in failed.items():
+        Console(stderr=True).print(f"{'; '.join(names)}: {reason}", style="red")
+    if sum(map(len, failed.values())) == len(entrants):
+        raise ValueError(f"nothing could be scored: {'; '.join(failed)}")
 
 
 def read() -> dict[Key, Cell]:
@@ -91,14 +95,18 @@ def best_of_motions(cells: Iterable[Cell]) -> list[Cell]:
     return [best[motion] for motion in MOTIONS if motion in best]
 
 
-def publish(failed: dict[str, str] | None = None) -> None:
-    """Write the page and its figures from the scores that are kept."""
+def publish(failed: Mapping[str, Sequence[str]]) -> None:
+    """Write the page and its figures from the scores that are kept.
+
+    Args:
+        failed: Reason to what was not scored for it.
+    """
     content = json.loads((results_file.FOLDER / "accuracy.json").read_text())
     cells = sorted(read().values(), key=_place)
     best = best_of_bodies(cells)
     draw_phases(best, results_file.FOLDER / "accuracy-phases.png")
     draw_joints(best, results_file.FOLDER / "accuracy-joints.png")
-    results_file.write("accuracy", content, _page(cells, content, failed or {}))
+    results_file.write("accuracy", content, _page(cells, content, failed))
 
 
 def best_of_bodies(cells: Iterable[Cell]) -> list[Cell]:
@@ -127,10 +135,9 @@ def _forget_missing(cells: dict[Key, Cell], present: set[tuple[str, str, str]]) 
             del cells[body, motion, name, supported]
 
 
-def _keep(cells: dict[Key, Cell], phases: int) -> None:
+def _keep(cells: dict[Key, Cell]) -> None:
     content = {
         "machine": results_file.machine(),
-        "settings": {"phases": phases, "support": SUPPORT},
         "cells": [cell.rounded() for cell in cells.values()],
     }
     results_file.write_json("accuracy", content)
@@ -156,25 +163,29 @@ _ROWS: dict[str, Callable[[Cell], str]] = _TEXT | {
     "penalised bodies (mm)": lambda c: f"{c.penalised['body_position_error']:.0f}",
     "effort": lambda c: f"{c.errors['effort']:.3f}",
 }
-_SUPPORTED: dict[str, Callable[[Cell], str]] = _TEXT | {
+_SHORT: dict[str, Callable[[Cell], str]] = _TEXT | {
     name: _ROWS[name] for name in ("survival (s)", "coverage (%)", "joints (deg)", "bodies (mm)", "effort")
 }
 
 
-def _page(cells: Sequence[Cell], content: dict[str, Any], failed: dict[str, str]) -> str:
+def _page(cells: Sequence[Cell], content: dict[str, Any], failed: Mapping[str, Sequence[str]]) -> str:
     free, held = ([cell for cell in cells if cell.supported is supported] for supported in (False, True))
-    phases = content["settings"]["phases"]
-    notes = "\n".join(f"- Not scored: {name}: {reason}" for name, reason in failed.items())
+    episodes = " or ".join(
+        str(2 * count) for count in sorted({len(c.phases) - 1 for c in free if c.controller != "plan"})
+    )
+    notes = "\n".join(
+        [*_missing(free), *(f"- Not scored: {'; '.join(names)}: {reason}" for reason, names in failed.items())]
+    )
     supported = f"""## With the root supported
 
 A critically damped spring of {SUPPORT:g} rad/s holds the root, so that balance is no question and the muscles are.
 
-{markdown_table(_SUPPORTED, held, text=_TEXT)}
+{markdown_table(_SHORT, held, text=_TEXT)}
 """
     return f"""# Tracking accuracy
 
 Every controller on every motion and body, unsupported, by the protocol of `ms-agents evaluate`: deterministic, half the
-episodes from the beginning of the motion and half from evenly spaced phases, {2 * phases} episodes, 10 s of a motion
+episodes from the beginning of the motion and half from evenly spaced phases, {episodes} episodes, 10 s of a motion
 that loops and the whole of another; an episode ends where the root, or a key body relative to it, is more than 0.5 m
 from the reference. Errors are means over tracked frames and say nothing without the coverage beside them; penalised
 ones count every lost frame at the error of the last. Bodies are relative to the root, *global* in the world.
@@ -208,6 +219,17 @@ The best controller of each motion and body, tracked frames, degrees; beside the
 {supported if held else ""}
 {notes}
 
-{", ".join(f"{key} {value}" for key, value in (content["settings"] | content["machine"]).items())},
+{", ".join(f"{key} {value}" for key, value in content["machine"].items())},
 {sum(cell.core_seconds for cell in cells) / 60:.0f} core-minutes.
 """
+
+
+def _missing(cells: Sequence[Cell]) -> list[str]:
+    """Lines on controllers that need no training and are yet to be scored on some motions of a body."""
+    scored = {(cell.controller, cell.body, cell.motion) for cell in cells}
+    counts = {
+        (name, body): sum((name, body, motion) not in scored for motion in motions_of(body))
+        for name in CONTROLLERS
+        for body in dict.fromkeys(cell.body for cell in cells)
+    }
+    return [f"- Not yet scored: {name}, {n} motions of {body}." for (name, body), n in counts.items() if n]

@@ -121,6 +121,12 @@ def test_plan_counts_with_the_part_of_the_protocol_it_covers(cell: Cell) -> None
     assert best_of_motions([replace(policy, supported=True)]) == []
 
 
+def test_page_says_what_was_not_scored(cell: Cell) -> None:
+    page = accuracy._page([cell], {"machine": {}}, {"it was made for another environment": ["a", "b"]})
+    assert "- Not yet scored: reflex, 10 motions of myo-legs." in page
+    assert "- Not scored: a; b: it was made for another environment" in page
+
+
 def test_kept_policies_are_found_with_body_and_motion() -> None:
     found = {each.name: each for each in contestants(["myo-legs"], ["walk"])}
     policy = found["walk-myo-legs-posture/adversarial"]
