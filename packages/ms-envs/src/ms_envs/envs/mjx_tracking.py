@@ -4,99 +4,41 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from ms_envs.bodies.body import ROOT_DOF, Body
 from ms_envs.envs.control import Control, PostureControl, ReflexControl
-from ms_envs.envs.mjx_motion import Joints, Motion, padded_tables
+from ms_envs.envs.mjx_motion import Motion, padded_tables
+from ms_envs.envs.mjx_starts import MjxStarts
+from ms_envs.envs.mjx_state import Settings, TimeStep, TrackingState, masked, remasked
 from ms_envs.envs.options import TrackingOptions
 from ms_envs.envs.reflex_law import ReflexTables, posture_offset, reflex_command, shortening
-from ms_envs.envs.vector_env import DEFAULT_HORIZON
 from ms_envs.motions.clip import MotionClip
 from ms_envs.motions.lookup import coordinates_at, reference_at
+from ms_envs.paths import load_paths
 from ms_envs.physics import ReflexCommand, RootSupport
-from ms_envs.physics.mjx import Buffers, MjxEngine, MjxState
+from ms_envs.physics.mjx import MjxEngine
+from ms_envs.physics.mjx_model import Buffers
 from ms_envs.task.action import half_ranges, smoothed
 from ms_envs.task.errors import tracking_error, tracking_metrics
 from ms_envs.task.objectives import objective_values
-from ms_envs.task.observation import MuscleScale, observe
-from ms_envs.task.reset import bin_count, bin_of, renewed_failure_rate, start_probability, start_time
-from ms_envs.task.reward import DEFAULT_REWARD, checked_weights, reward_terms
-from ms_envs.task.rotations import Array
+from ms_envs.task.observation import observe
+from ms_envs.task.reward import reward_terms
 from ms_envs.task.state import BodyState, Reference
-from ms_envs.task.termination import Termination, terminated
+from ms_envs.task.termination import terminated
 
 ROUNDING = 1e-3
 """Share of a control step by which times in single precision may fall short of a whole number of steps."""
 
 
-class TrackingState(NamedTuple):
-    """Everything that decides the future of N environments.
-
-    Attributes:
-        physics: The bodies.
-        key: Random keys, (N,).
-        start: Where in the motion the episodes started, s, (N,).
-        steps: Control steps since then, (N,).
-        done: Whether the episode is over, bool, (N,).
-        action: Actions in effect, (N, A).
-        previous_action: Those of the step before, (N, A).
-        failure_rate: How often passes through each bin of the motion fail, for adaptive resets, (B,).
-        overflows: How often a buffer of the physics was too small for a body so far.
-    """
-
-    physics: MjxState
-    key: jax.Array
-    start: jax.Array
-    steps: jax.Array
-    done: jax.Array
-    action: jax.Array
-    previous_action: jax.Array
-    failure_rate: jax.Array
-    overflows: jax.Array
-
-
-class TimeStep(NamedTuple):
-    """What environments return; see :class:`ms_envs.envs.TrackingEnv`.
-
-    Attributes:
-        observation: (N, D).
-        reward: (N,).
-        terminated: bool, (N,).
-        truncated: bool, (N,).
-        info: As Gymnasium's vector environments give it.
-    """
-
-    observation: jax.Array
-    reward: jax.Array
-    terminated: jax.Array
-    truncated: jax.Array
-    info: dict[str, Any]
-
-
-class _Settings(NamedTuple):
-    """Options that change numbers but not the compiled code."""
-
-    limits: Termination
-    weights: dict[str, Array]
-    muscle_scale: MuscleScale
-    mass: Array
-    low: Array
-    high: Array
-    horizon: Array
-    lookahead: Array
-    reset_noise: Array
-
-
 @functools.partial(
     jax.tree_util.register_dataclass,
-    data_fields=["engine", "motion", "joints", "tables", "settings"],
-    meta_fields=["control", "signals", "objectives", "smoothing", "timestep", "delay", "resets", "bins", "autoreset"],
+    data_fields=["engine", "starts", "tables", "settings"],
+    meta_fields=["control", "signals", "objectives", "smoothing", "timestep", "delay", "autoreset"],
 )
 @dataclass(frozen=True)
 class MjxTracking:
@@ -107,18 +49,15 @@ class MjxTracking:
     """
 
     engine: MjxEngine
-    motion: Motion
-    joints: Joints
+    starts: MjxStarts
     tables: ReflexTables | None
-    settings: _Settings
+    settings: Settings
     control: str
     signals: tuple[str, ...]
     objectives: tuple[str, ...]
     smoothing: float
     timestep: float
     delay: float
-    resets: str
-    bins: tuple[int, bool]
     autoreset: AutoresetMode
 
     @classmethod
@@ -143,50 +82,35 @@ class MjxTracking:
             options: Options of the task.
             num_envs: N.
             autoreset_mode: What :meth:`step` does after an episode ends, as Gymnasium defines it.
-            impl: Implementation of MJX, see :data:`ms_envs.physics.mjx.IMPLEMENTATIONS`.
+            impl: Implementation of MJX, see :data:`ms_envs.physics.mjx_model.IMPLEMENTATIONS`.
             buffers: Room for contacts and constraints.
 
         Raises:
             ValueError: If the clip does not fit the body or the implementation is unknown.
         """
-        o, space = options, control.action_space
-        fresh = bool({"length", "velocity"} & set(o.muscle_signals)) or "power" in o.objectives
-        weights = dict.fromkeys(DEFAULT_REWARD, 0.0) | checked_weights(o.reward_terms)
-        horizon = o.horizon or (DEFAULT_HORIZON if clip.loop else np.inf)
-        settings = _Settings(
-            limits=Termination(o.root_termination, o.key_body_termination),
-            weights=weights,
-            muscle_scale=MuscleScale(body.optimal_fiber_length, body.peak_force),
-            mass=body.mass,
-            low=space.low,
-            high=space.high,
-            horizon=horizon,
-            lookahead=np.array(o.lookahead),
-            reset_noise=o.reset_noise,
-        )
+        o = options
+        fresh = bool({"length", "velocity", "force"} & set(o.muscle_signals)) or "power" in o.objectives
         return cls(
             engine=MjxEngine.make(
                 body,
                 num_envs,
                 o.substeps,
                 impl=impl,
+                paths=load_paths(body) if o.muscle_paths == "fitted" else None,
                 buffers=buffers,
                 reflex_delay=o.reflex_delay,
                 support=o.root_support,
                 fresh_muscles=fresh,
             ),
-            motion=Motion.of(clip, body),
-            joints=Joints.of(body),
+            starts=MjxStarts.of(body, clip, o),
             tables=padded_tables(control.tables) if isinstance(control, ReflexControl | PostureControl) else None,
-            settings=jax.tree.map(lambda value: jnp.asarray(value, dtype=jnp.float32), settings),
+            settings=Settings.of(body, clip, control, o),
             control=o.control,
             signals=tuple(o.muscle_signals),
             objectives=tuple(o.objectives),
             smoothing=o.action_smoothing,
             timestep=o.control_timestep,
             delay=o.reflex_gains.delay,
-            resets=o.reset_distribution,
-            bins=(bin_count(clip.duration), clip.loop) if o.reset_distribution == "adaptive" else (1, True),
             autoreset=autoreset_mode,
         )
 
@@ -194,6 +118,11 @@ class MjxTracking:
     def num_envs(self) -> int:
         """N."""
         return self.engine.num_envs
+
+    @property
+    def motion(self) -> Motion:
+        """What is imitated."""
+        return self.starts.motion
 
     def initial(self, key: jax.Array) -> TrackingState:
         """Environments whose episodes are all over.
@@ -210,7 +139,7 @@ class MjxTracking:
             done=jnp.ones(n, dtype=bool),
             action=none,
             previous_action=none,
-            failure_rate=jnp.ones(self.bins[0]),
+            failure_rate=jnp.ones(self.starts.bins),
             overflows=jnp.zeros((), dtype=jnp.int32),
         )
 
@@ -270,7 +199,8 @@ class MjxTracking:
         ended = active & terminated(jnp, bodies, reference, self.settings.limits)
         truncated = active & ~ended & (state.steps >= self._last_step(state))
         over = ended | truncated
-        state = state._replace(done=over, failure_rate=self._failure_rate(state, active, ended, over))
+        failure_rate = self.starts.learned(state.failure_rate, self._time(state), active, ended, over)
+        state = state._replace(done=over, failure_rate=failure_rate)
         info = self._info(state, bodies, reference, jnp.ones(self.num_envs, dtype=bool))
         info |= {"reward_terms": masked(terms, active), "_reward_terms": active}
         observation = self._observe(state, bodies, future)
@@ -304,7 +234,7 @@ class MjxTracking:
 
     def _support(self, state: TrackingState) -> RootSupport | None:
         """The reference of the roots at every physics step of the control step."""
-        if not self.engine.supported:
+        if self.engine.spring is None:
             return None
         substeps = self.engine.substeps
         ahead = self.timestep / substeps * jnp.arange(-substeps, 0)
@@ -316,12 +246,10 @@ class MjxTracking:
     def _begun(self, state: TrackingState, mask: jax.Array, phase: jax.Array | None = None) -> TrackingState:
         """Put some environments onto the reference, at a phase or where the reset distribution says."""
         keys = jax.vmap(functools.partial(jax.random.split, num=3))(state.key)
-        start = self._drawn_start(keys[:, 1], state.failure_rate)
+        start = self.starts.times(keys[:, 1], state.failure_rate)
         if phase is not None:
             start = jnp.where(jnp.isnan(phase), start, phase * self.motion.timeline.duration)
-        qpos, qvel, activation = self.motion.coordinates(start)
-        draws = jax.vmap(lambda key: jax.random.normal(key, (2, len(self.joints.qpos_index))))(keys[:, 2])
-        qpos, qvel = self.joints.perturbed(qpos, qvel, draws, self.settings.reset_noise)
+        qpos, qvel, activation = self.starts.coordinates(start, keys[:, 2])
         neutral = activation if self.tables is None else jnp.zeros_like(state.action)
         return state._replace(
             physics=self.engine.reset(state.physics, mask, qpos, qvel, activation),
@@ -332,26 +260,6 @@ class MjxTracking:
             action=jnp.where(mask[:, None], neutral, state.action),
             previous_action=jnp.where(mask[:, None], neutral, state.previous_action),
         )
-
-    def _drawn_start(self, keys: jax.Array, failure_rate: jax.Array) -> jax.Array:
-        """Start times as the reset distribution says, s, (N,)."""
-        if self.resets == "start":
-            return jnp.zeros(self.num_envs)
-        uniform = jax.vmap(jax.random.uniform)(keys)
-        if self.resets == "uniform":
-            return uniform * self.motion.latest
-        probability = start_probability(jnp, failure_rate, self.bins[1])
-        return start_time(jnp, uniform, probability, self.motion.timeline.duration, self.motion.latest)
-
-    def _failure_rate(self, state: TrackingState, active: jax.Array, failed: jax.Array, over: jax.Array) -> jax.Array:
-        """Failure rate of each bin after a control step."""
-        if self.resets != "adaptive":
-            return state.failure_rate
-        time, half, (bins, loop) = self._time(state), 0.5 * self.timestep, self.bins
-        now, following = (
-            bin_of(jnp, instant, self.motion.timeline.duration, bins, loop) for instant in (time - half, time + half)
-        )
-        return renewed_failure_rate(jnp, state.failure_rate, now, active & (over | (now != following)), failed)
 
     def _begun_in_same_step(
         self, state: TrackingState, observation: jax.Array, info: dict[str, Any]
@@ -374,7 +282,9 @@ class MjxTracking:
         """The bodies, the reference they should be on, and the reference frames ahead."""
         ahead = jnp.concatenate([jnp.zeros(1), self.settings.lookahead])
         times = (self._time(state) + ahead[:, None]).ravel()
-        stacked = reference_at(jnp, self.motion.timeline, self.motion.rows, len(self.joints.qpos_index), times)
+        stacked = reference_at(
+            jnp, self.motion.timeline, self.motion.rows, len(self.engine.layout["qpos_index"]), times
+        )
         n = self.num_envs
         frames = [Reference(*(values[i * n : (i + 1) * n] for values in stacked)) for i in range(len(ahead))]
         return self.engine.body_state(state.physics), frames[0], frames[1:]
@@ -412,16 +322,3 @@ class MjxTracking:
         left = jnp.where(timeline.loop > 0, jnp.inf, timeline.duration - state.start)
         steps = jnp.floor(jnp.minimum(left, self.settings.horizon) / self.timestep + ROUNDING)
         return jnp.maximum(steps, 1)
-
-
-def masked(values: dict[str, Any], mask: Any) -> dict[str, Any]:
-    """Arrays with the ``_name`` masks that Gymnasium's vector infos carry."""
-    return values | {f"_{name}": mask for name in values}
-
-
-def remasked(info: dict[str, Any], mask: Any) -> dict[str, Any]:
-    """The same info with other masks."""
-    return {
-        name: mask if name.startswith("_") else remasked(value, mask) if isinstance(value, dict) else value
-        for name, value in info.items()
-    }

@@ -16,11 +16,12 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from ms_envs.bodies import load_body
-from ms_envs.envs.control import make_control
-from ms_envs.envs.mjx_tracking import MjxTracking, TimeStep, TrackingState
+from ms_envs.envs.control import action_moments, make_control
+from ms_envs.envs.mjx_state import TimeStep, TrackingState
+from ms_envs.envs.mjx_tracking import MjxTracking
 from ms_envs.envs.options import TrackingOptions
 from ms_envs.motions import load_clip
-from ms_envs.physics.mjx import Buffers
+from ms_envs.physics.mjx_model import Buffers
 from ms_envs.task.errors import tracking_error_slices
 from ms_envs.task.observation import observation_slices
 from ms_envs.task.termination import Termination
@@ -41,7 +42,7 @@ class MjxTrackingVectorEnv(VectorEnv[jax.Array, jax.Array, jax.Array]):
         motion: Name of the motion.
         num_envs: Number of environments, N.
         impl: Implementation of MJX, ``"warp"`` or ``"jax"``.
-        buffers: Room for ``"contacts"`` and ``"constraints"`` per body, see :class:`ms_envs.physics.mjx.Buffers`.
+        buffers: Room for ``"contacts"`` and ``"constraints"`` per body, see :class:`ms_envs.physics.mjx_model.Buffers`.
         autoreset_mode: What happens after an episode ends, as Gymnasium defines it.
         render_mode: ``None`` or ``"rgb_array"``.
         render_options: Options of :class:`ms_envs.envs.rendering.Renderer`.
@@ -80,8 +81,6 @@ class MjxTrackingVectorEnv(VectorEnv[jax.Array, jax.Array, jax.Array]):
                 f"unknown render_mode {render_mode!r}; choose None or one of {self.metadata['render_modes']}"
             )
         self.options = o = TrackingOptions.from_arguments(options)
-        if o.muscle_paths != "exact":
-            raise ValueError(f"muscle_paths={o.muscle_paths!r} needs engine='cpu'; MJX computes them exactly")
         self.num_envs, self.motion, self.render_mode = num_envs, motion, render_mode
         self.control_timestep, self.autoreset_mode = o.control_timestep, AutoresetMode(autoreset_mode)
         self.metadata = self.metadata | {
@@ -193,13 +192,21 @@ class MjxTrackingVectorEnv(VectorEnv[jax.Array, jax.Array, jax.Array]):
 
     def coordinates(self) -> tuple[jax.Array, jax.Array, jax.Array]:
         """``qpos`` (N, nq), ``qvel`` (N, nv) and muscle activations (N, M) of all bodies."""
-        data = self._state.physics.data
-        return jnp.copy(data.qpos), jnp.copy(data.qvel), jnp.copy(data.act)
+        physics = self._state.physics
+        return jnp.copy(physics.data.qpos), jnp.copy(physics.data.qvel), jnp.copy(physics.muscles.activation)
 
     @property
     def state(self) -> TrackingState:
         """What ``core`` continues from; the next step or reset of this environment consumes it."""
         return self._state
+
+    @property
+    def action_moments(self) -> NDArray[np.float64] | None:
+        """Joint moments of each muscle at its peak force, mean over postures of the clip, N·m, (J, A).
+
+        ``None`` if actions do not command muscles one by one.
+        """
+        return action_moments(self.options.control, self.body, self.clip)
 
     @property
     def time(self) -> jax.Array:
