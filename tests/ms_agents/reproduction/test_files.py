@@ -53,6 +53,14 @@ def test_an_interrupted_stage_is_paid_for_and_not_done(tmp_path):
     assert found.core_seconds >= ledger.core_seconds
 
 
+def test_what_a_killed_process_spent_is_counted_once(tmp_path):
+    ledger = Ledger(tmp_path)
+    for _ in range(2):
+        with ledger.clocked("lessons") as stage:
+            stage.at_least(100.0)
+    assert 100.0 < Ledger(tmp_path).core_seconds < 101.0
+
+
 def test_a_damaged_ledger_is_called_by_its_name(tmp_path):
     (tmp_path / "stages.json").write_text('{"plan": {"colour": 1}}')
     with pytest.raises(ValueError, match=r"stages\.json is damaged"):

@@ -102,7 +102,8 @@ class Reproduction:
             with_seed = replace(self.config.request, seed=self.config.seed + number)
             path = self.folder / "plans" / f"{number}.npz"
             if not self.ledger[f"plan {number}"].done:
-                with self.ledger.clocked(f"plan {number}"):
+                with self.ledger.clocked(f"plan {number}") as stage:
+                    stage.at_least(Plan.load(path).core_seconds if path.is_file() else 0.0)
                     search(with_seed, path, core_minutes=self.config.plan_minutes, threads=self._threads)
 
     def _teach(self, number: int, budget: float) -> None:
@@ -116,6 +117,7 @@ class Reproduction:
             closing(Refiner(self.config.request, self.config.neighbours, self._threads)) as refiner,
         ):
             groups, spent = load_folder(folder, refiner.identity)
+            stage.at_least(spent)
             source = self._along_clone(number - 1) if number else self._along_plans(refiner.horizon_steps)
             attempt = len(groups)
             while spent < budget:

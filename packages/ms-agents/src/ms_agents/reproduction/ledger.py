@@ -35,6 +35,10 @@ class Stage:
     notes: dict[str, float] = field(default_factory=dict)
     report: dict[str, Any] | None = None
 
+    def at_least(self, core_seconds: float) -> None:
+        """Count what files say was spent on it, which a killed process could not enter."""
+        self.core_seconds = max(self.core_seconds, core_seconds)
+
 
 class Ledger:
     """The stages of a reproduction so far, kept in its run directory.
