@@ -201,6 +201,8 @@ That with the most coverage; of equal ones, that with the least penalised error 
 of 10 s that it covers, where the motion loops. *Of*: longest episode, or the rest of the motion.
 
 {markdown_table(_ROWS, best_of_motions(free), text=_TEXT)}
+{notes}
+
 ## By start phase
 
 ![Time until the episode ends against the phase it starts at](accuracy-phases.png)
@@ -217,8 +219,6 @@ The best controller of each motion and body, tracked frames, degrees; beside the
 
 {markdown_table(_ROWS, free, text=_TEXT)}
 {supported if held else ""}
-{notes}
-
 {", ".join(f"{key} {value}" for key, value in content["machine"].items())},
 {sum(cell.core_seconds for cell in cells) / 60:.0f} core-minutes.
 """

@@ -69,11 +69,11 @@ def _status(folder: Path, name: str) -> str:
     if outcome is not None:
         result = "failed" if outcome.error else "done"
         return f"| {name} | `{outcome.command}` | {outcome.finished} UTC | {outcome.seconds:,.0f} s | {result} |"
-    path = folder / f"{name}.json"
-    if not path.is_file():
+    page, results = (folder / f"{name}{suffix}" for suffix in (".md", ".json"))
+    if not (page.is_file() and results.is_file()):
         return f"| {name} | | | | not run |"
-    measured = json.loads(path.read_text())["machine"]["date"]
-    command = re.search(r"`python -m benchmarks [^`]*`", (folder / f"{name}.md").read_text().replace("\n", " "))
+    measured = json.loads(results.read_text())["machine"]["date"]
+    command = re.search(r"`python -m benchmarks [^`]*`", page.read_text().replace("\n", " "))
     return f"| {name} | {command[0] if command else 'see there'} | {measured} | | kept |"
 
 
