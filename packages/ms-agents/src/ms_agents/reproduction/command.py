@@ -160,7 +160,7 @@ class Reproduction:
         """A policy from all lessons so far, scored."""
         name, path = f"clone {number}", self._checkpoint(number)
         if not self.ledger[name].done:
-            model = self._model(read_checkpoint(self._checkpoint(number - 1)) if number else None)
+            model = self._model(None)  # from the weights of the last clone, held-out lessons would not be new
             folders = [self.folder / "lessons" / str(n) for n in range(number + 1)]
             groups = [group for folder in folders for group in load_folder(folder, model.identity)[0]]
             with (
