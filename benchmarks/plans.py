@@ -102,6 +102,8 @@ def preset_of(motion: str) -> str:
 
 def _plan(folder: Path, body: str, motion: str, core_minutes: float, seeds: int, threads: int) -> None:
     """Search with one seed after another until one completes or the budget is spent."""
+    if any(plan.status == "complete" for plan in _plans(folder, body, motion)):
+        return
     spent = 0.0
     for seed in range(seeds):
         path = _path(folder, body, motion, seed)
