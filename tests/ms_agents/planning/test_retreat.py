@@ -18,4 +18,5 @@ def test_the_search_is_harder_until_the_obstacle_is_behind():
 
 def test_the_search_begins_again_where_the_cost_was_ordinary():
     assert calm_segments([5, 9, 6, 5, 8, 20, 40, 80]) == 5
+    assert calm_segments([5, 9, 6, 40, float("nan")]) == 3
     assert calm_segments([]) == 0

@@ -44,7 +44,10 @@ def calm_segments(costs: Sequence[float]) -> int:
     A body is lost long before it falls; what is searched again has to begin earlier.
 
     Args:
-        costs: At the end of every segment so far.
+        costs: At the end of every segment so far; not a number where the simulation broke down.
     """
-    calm = np.flatnonzero(np.asarray(costs) <= ORDINARY * np.median(costs)) if len(costs) else np.empty(0)
-    return int(calm[-1]) + 1 if len(calm) else 0
+    if not len(costs):
+        return 0
+    known = np.nan_to_num(costs, nan=np.inf)
+    calm = np.flatnonzero(known <= ORDINARY * np.median(known))
+    return int(calm[-1]) + 1
