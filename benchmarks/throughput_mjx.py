@@ -49,7 +49,8 @@ class BareMjx:
     def reset(self) -> None:
         """Take over the states of the environment after its reset."""
         self._env.reset(options={"phase": phases(self.num_envs)})
-        self._data = jax.tree.map(jnp.copy, self._env.state.physics.data)
+        physics = jax.tree.map(jnp.copy, self._env.state.physics)
+        self._data = physics.data.replace(act=physics.muscles.activation)
 
     def advance(self, actions: np.ndarray) -> None:
         """Take control steps with actions (T, N, M)."""

@@ -16,7 +16,7 @@ from mujoco import mjx
 from ms_envs.bodies.body import ROOT_DOF, Body
 from ms_envs.paths.muscle_paths import MusclePaths
 from ms_envs.physics import mjx_step
-from ms_envs.physics.cpu import MAX_SPEED, RADIUS_OF_GYRATION, ReflexCommand, RootSupport
+from ms_envs.physics.cpu import MAX_SPEED, ReflexCommand, RootSupport
 from ms_envs.physics.mjx_kinematics import kinematics
 from ms_envs.physics.mjx_model import (
     IMPLEMENTATIONS,
@@ -28,9 +28,9 @@ from ms_envs.physics.mjx_model import (
     with_few_muscles,
 )
 from ms_envs.physics.mjx_paths import JointPaths
+from ms_envs.physics.mjx_spring import Spring
 from ms_envs.physics.muscle_kernel import MuscleTable, muscle_table
 from ms_envs.physics.muscle_law import activation_rate, muscle_force
-from ms_envs.task.rotations import conjugate, multiply
 from ms_envs.task.state import BodyState, Muscles, pose_from_coordinates
 
 
@@ -57,13 +57,6 @@ class MjxState(NamedTuple):
     oldest: jax.Array
 
 
-class Spring(NamedTuple):
-    """Holds the root on the reference: stiffness and damping of its coordinates, (6,) each."""
-
-    stiffness: jax.Array
-    damping: jax.Array
-
-
 @functools.partial(
     jax.tree_util.register_dataclass,
     data_fields=["model", "template", "layout", "key_body_ids", "table", "paths", "exact", "spring"],
@@ -76,6 +69,21 @@ class MjxEngine:
     Muscles receive their force from the activation, not from the excitation. An excitation that follows the stretch
     of the muscles can therefore be integrated after each physics step, from the lengths that the step itself has
     computed, and costs nothing.
+
+    Attributes:
+        model: What MuJoCo simulates.
+        template: Its data before a reset, of one body.
+        layout: Where coordinates stand, see :attr:`ms_envs.bodies.Body.coordinate_layout`.
+        key_body_ids: Body ids of the key bodies, (K,).
+        table: Parameters of the muscles.
+        paths: Fitted paths, if there are.
+        exact: Indices of the muscles whose paths MuJoCo computes.
+        spring: What holds the root, if anything.
+        impl: One of :data:`ms_envs.physics.mjx_model.IMPLEMENTATIONS`.
+        num_envs: N.
+        substeps: Physics steps in one control step.
+        delay: Conduction delay of the reflex arc, physics steps.
+        fresh_muscles: Whether muscle signals are those of the end of the control step.
     """
 
     model: DeviceModel
@@ -130,9 +138,9 @@ class MjxEngine:
         model = copy.copy(body.model) if paths is None else with_few_muscles(body, exact)
         if impl == "jax":
             model = simplified_for_jax(model)
-        inertia = np.repeat([body.mass, body.mass * RADIUS_OF_GYRATION**2], 3)
-        if support:
-            model.dof_damping[:ROOT_DOF] = 2 * inertia * support  # implicit, hence stable
+        spring = Spring.of(body, support) if support else None
+        if spring is not None:
+            model.dof_damping[:ROOT_DOF] = spring.damping  # implicit, hence stable
         room = buffers or Buffers()
         sizes = {"naconmax": room.contacts * num_envs, "njmax": room.constraints} if impl == "warp" else {}
         return cls(
@@ -143,7 +151,7 @@ class MjxEngine:
             table=jax.tree.map(jnp.asarray, muscle_table(body.model)),
             paths=None if paths is None else JointPaths.of(paths, body),
             exact=jnp.asarray(exact),
-            spring=Spring(jnp.asarray(inertia * support**2), jnp.asarray(2 * inertia * support)) if support else None,
+            spring=spring,
             impl=impl,
             num_envs=num_envs,
             substeps=substeps,
@@ -205,7 +213,9 @@ class MjxEngine:
 
         def substep(carry: tuple[Any, Muscles, jax.Array], i: jax.Array) -> tuple[tuple[Any, Muscles, jax.Array], None]:
             data, muscles, afferent = carry
-            applied = jnp.zeros_like(data.qfrc_applied) if support is None else self._pull(data, support, i)
+            applied = jnp.zeros_like(data.qfrc_applied)
+            if self.spring is not None and support is not None:
+                applied = applied.at[:, :ROOT_DOF].set(self.spring.force(data.qpos, support, i))
             data, muscles = self._moved(data, muscles.activation, applied)
             excitation = command
             if isinstance(command, ReflexCommand):
@@ -279,18 +289,6 @@ class MjxEngine:
         age = (self.model.mjx.opt.timestep * steps_ago)[:, None, None]
         past = jnp.stack([sensed[0] - age * sensed[1], jnp.broadcast_to(sensed[1], afferent[:, 1].shape)], axis=1)
         return jnp.where(first[:, None], past, afferent)
-
-    def _pull(self, data: Any, support: RootSupport, substep: jax.Array) -> jax.Array:
-        """Force of the spring on the root, (N, nv); the model's damping of the root has the rest of it."""
-        assert self.spring is not None
-        wanted, current = support.qpos[:, substep], data.qpos[:, : ROOT_DOF + 1]
-        turn = multiply(jnp, conjugate(jnp, current[:, 3:]), wanted[:, 3:])
-        turn = jnp.where(turn[:, :1] < 0, -turn, turn)
-        sine = jnp.linalg.norm(turn[:, 1:], axis=1, keepdims=True)
-        scale = jnp.where(sine > 1e-6, 2 * jnp.arctan2(sine, turn[:, :1]) / jnp.maximum(sine, 1e-6), 2.0)
-        offset = jnp.concatenate([wanted[:, :3] - current[:, :3], scale * turn[:, 1:]], axis=1)
-        force = self.spring.stiffness * offset + self.spring.damping * support.qvel[:, substep]
-        return jnp.zeros_like(data.qfrc_applied).at[:, :ROOT_DOF].set(force)
 
 
 def _chosen(mask: jax.Array, new: jax.Array, old: jax.Array) -> jax.Array:
