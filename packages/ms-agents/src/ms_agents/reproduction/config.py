@@ -65,7 +65,7 @@ class CloningHyperparameters:
     patience: int = 30
     held_out: float = 0.1
     weight_decay: float = 1e-2
-    observation_noise: float = 0.1
+    observation_noise: float = 0.3
 
     def __post_init__(self) -> None:
         for name in ("minibatch", "epochs", "patience"):
@@ -106,9 +106,9 @@ class ReproductionConfig:
     seed: int = 0
     plans: int = 2
     plan_minutes: float = 10.0
-    demonstrations: float = 0.1
-    revisits: float = 0.3
-    rounds: int = 3
+    demonstrations: float = 0.05
+    revisits: float = 0.35
+    rounds: int = 6
     episode: float = 3.0
     lessons: int = 8
     neighbours: int = 32
