@@ -125,14 +125,20 @@ def read_runs(folder: Path) -> tuple[list[CompleteRun], list[str]]:
 def varying(runs: Sequence[CompleteRun]) -> list[str]:
     """Names of the settings, but for the seed, in which runs differ.
 
-    Constants of the learner count only where runs of the same algorithm differ in them.
+    Constants of the learner count only where runs of the same algorithm have them and differ.
     """
     learner = {name for run in runs for name in constants(run.config)}
     each = [settings(run.config) for run in runs]
     pairs = list(itertools.combinations(each, 2))
     alike = [(a, b) for a, b in pairs if a["algorithm"] == b["algorithm"]]
     names = dict.fromkeys(name for one in each for name in one if name != "seed")
-    return [name for name in names if any(a.get(name) != b.get(name) for a, b in (alike if name in learner else pairs))]
+
+    def differ(name: str) -> bool:
+        if name in learner:
+            return any(a[name] != b[name] for a, b in alike if name in a and name in b)
+        return any(a.get(name) != b.get(name) for a, b in pairs)
+
+    return [name for name in names if differ(name)]
 
 
 @dataclass(frozen=True)

@@ -141,6 +141,17 @@ def test_runs_may_differ_in_any_setting(make: Make, tmp_path: Path) -> None:
     assert pair.label == "strength 1.5 instead of strength None"
 
 
+def test_constants_of_parts_that_a_run_does_not_have_are_no_settings(make: Make, tmp_path: Path) -> None:
+    for explorer in ("gaussian", "flow"):
+        for seed, reach in enumerate((0.5, 1.0)):
+            config = replace(
+                CONFIG, explorer=explorer, hyperparameters=CONFIG.hyperparameters.changed({"flow.reach": reach})
+            )
+            config.save(make("adversarial", explorer, seed), {})
+    labels = [one.label for one in group(read_runs(tmp_path / "sweep")[0])]
+    assert labels == ["gaussian, flow.reach None", "flow, flow.reach 0.5", "flow, flow.reach 1.0"]
+
+
 def test_algorithms_are_one_setting_although_their_constants_differ(make: Make, tmp_path: Path) -> None:
     for seed, (algorithm, kind) in enumerate(ALGORITHMS.items()):
         config = replace(CONFIG, algorithm=algorithm, explorer="flow", hyperparameters=kind.hyperparameters())

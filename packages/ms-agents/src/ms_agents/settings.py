@@ -11,22 +11,35 @@ from ms_agents.runs import TrainingConfig
 
 NO_SETTING = ("steps", "minutes", "threads", "video")
 """Fields of a configuration that say how long and where to run, not what to learn."""
+OWNERS = {
+    "gsde": ("explorer", "gsde"),
+    "correlated": ("explorer", "correlated"),
+    "flow": ("explorer", "flow"),
+    "discriminator": ("aggregator", "adversarial"),
+}
+"""Groups of constants, and the field and value of a configuration without which they mean nothing."""
 
 
 def settings(config: TrainingConfig) -> dict[str, Any]:
     """Everything that decides what a run learns: name to plain value.
 
-    Constants of the learner and arguments of the environment stand under their own names, such as ``action_std``,
+    Constants of the learner, but for those of parts that the run does not have, and arguments of the environment stand under their own names, such as ``action_std``,
     ``discriminator.updates`` and ``body``.
     """
     flat = {entry.name: getattr(config, entry.name) for entry in fields(config) if entry.name not in NO_SETTING}
     del flat["env_kwargs"], flat["hyperparameters"]
-    return {name: _plain(value) for name, value in (flat | dict(config.env_kwargs) | constants(config)).items()}
+    return {name: _plain(value) for name, value in (flat | dict(config.env_kwargs) | used_constants(config)).items()}
 
 
 def constants(config: TrainingConfig) -> dict[str, Any]:
     """Constants of the learner: name to value."""
     return _flat(config.hyperparameters.to_dict())
+
+
+def used_constants(config: TrainingConfig) -> dict[str, Any]:
+    """Constants of those parts of the learner that the run has: name to value."""
+    idle = [group for group, (field, value) in OWNERS.items() if getattr(config, field) != value]
+    return {name: value for name, value in constants(config).items() if name.partition(".")[0] not in idle}
 
 
 def differences(found: TrainingConfig, wanted: TrainingConfig) -> dict[str, tuple[Any, Any]]:
@@ -55,7 +68,7 @@ def train_arguments(config: TrainingConfig) -> list[str]:
     if config.curriculum is not None:
         arguments += ["--curriculum", *map(str, config.curriculum)]
     preset = _flat(type(config.hyperparameters)().to_dict())
-    changed = {name: value for name, value in constants(config).items() if value != preset[name]}
+    changed = {name: value for name, value in used_constants(config).items() if value != preset[name]}
     arguments += _pairs("--set", changed)
     return arguments if config.video else [*arguments, "--no-video"]
 
