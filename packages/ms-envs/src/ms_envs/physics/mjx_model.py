@@ -109,12 +109,17 @@ def with_few_muscles(body: Body, kept: NDArray[np.intp]) -> mujoco.MjModel:
 
 
 def simplified_for_jax(model: mujoco.MjModel) -> mujoco.MjModel:
-    """A copy whose meshes meet planes only, because MJX in JAX does not compile contacts of detailed meshes."""
+    """A copy whose solid meshes are ellipsoids as large that meet planes only.
+
+    MJX in JAX compares all faces of two meshes, of which there may be thousands, and knows no margin around one.
+    """
     model = copy.copy(model)
-    mesh, plane = (model.geom_type == kind for kind in (mujoco.mjtGeom.mjGEOM_MESH, mujoco.mjtGeom.mjGEOM_PLANE))
-    solid = mesh & ((model.geom_contype | model.geom_conaffinity) != 0)
+    collides = (model.geom_contype | model.geom_conaffinity) != 0
+    solid = collides & (model.geom_type == mujoco.mjtGeom.mjGEOM_MESH)
+    model.geom_type[solid], model.geom_dataid[solid] = mujoco.mjtGeom.mjGEOM_ELLIPSOID, -1
+    model.geom_size[solid] = model.geom_aabb[solid, 3:]
     model.geom_contype[solid], model.geom_conaffinity[solid] = PLANES_ONLY, 0
-    model.geom_conaffinity[plane] |= PLANES_ONLY
+    model.geom_conaffinity[model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE] |= PLANES_ONLY
     return model
 
 
