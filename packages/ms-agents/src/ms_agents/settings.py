@@ -23,8 +23,8 @@ OWNERS = {
 def settings(config: TrainingConfig) -> dict[str, Any]:
     """Everything that decides what a run learns: name to plain value.
 
-    Constants of the learner, but for those of parts that the run does not have, and arguments of the environment stand under their own names, such as ``action_std``,
-    ``discriminator.updates`` and ``body``.
+    Constants of the learner, but for those of parts that the run does not have, and arguments of the environment stand
+    under their own names, such as ``action_std``, ``discriminator.updates`` and ``body``.
     """
     flat = {entry.name: getattr(config, entry.name) for entry in fields(config) if entry.name not in NO_SETTING}
     del flat["env_kwargs"], flat["hyperparameters"]
