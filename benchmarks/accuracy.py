@@ -45,9 +45,8 @@ def run(
     Raises:
         ValueError: If a body or motion is unknown.
     """
-    cells = read()
     entrants = contestants(bodies, motions, folders)
-    _forget_missing(cells, {(each.body, each.motion, each.name) for each in entrants})
+    known = _forget_missing({(each.body, each.motion, each.name) for each in entrants})
     if supported:
         entrants = [each for each in entrants if each.name in CONTROLLERS]
     failed: dict[str, list[str]] = {}
@@ -56,15 +55,13 @@ def run(
             key = entrant.body, entrant.motion, entrant.name, supported
             try:
                 mark = fingerprint(entrant, phases, supported)
-                if key not in cells or cells[key].fingerprint != mark:
-                    cells[key] = measure(entrant, phases, supported, threads, mark)
-                    _keep(cells)
+                if key not in known or known[key].fingerprint != mark:
+                    _write(read() | {key: measure(entrant, phases, supported, threads, mark)})
             except (ValueError, FileNotFoundError) as error:  # made for another environment, or a body not found here
                 failed.setdefault(str(error), []).append(", ".join(key[:3]))
-                cells.pop(key, None)
+                _write({other: cell for other, cell in read().items() if other != key})
     finally:
-        if cells:
-            _keep(cells)
+        if cells := read():
             publish(failed)
     best = best_of_motions(cells.values())
     Console().print(terminal_table(_SHORT, best, title="Best of each motion", text=_TEXT))
@@ -127,19 +124,20 @@ def _merit(cell: Cell) -> tuple[float, float]:
     return cell.coverage * length, -cell.penalised["body_position_error"]
 
 
-def _forget_missing(cells: dict[Key, Cell], present: set[tuple[str, str, str]]) -> None:
-    """Drop the scores of policies that are no longer among the files."""
+def _forget_missing(present: set[tuple[str, str, str]]) -> dict[Key, Cell]:
+    """Drop the scores of policies that are no longer among the files; plans need not be kept."""
     asked = {(body, motion) for body, motion, _ in present}
-    for body, motion, name, supported in list(cells):
-        if (body, motion) in asked and (body, motion, name) not in present and name != "plan":
-            del cells[body, motion, name, supported]
-
-
-def _keep(cells: dict[Key, Cell]) -> None:
-    content = {
-        "machine": results_file.machine(),
-        "cells": [cell.rounded() for cell in cells.values()],
+    cells = {
+        key: cell
+        for key, cell in read().items()
+        if key[:2] not in asked or key[:3] in present or cell.controller == "plan"
     }
+    _write(cells)
+    return cells
+
+
+def _write(cells: Mapping[Key, Cell]) -> None:
+    content = {"machine": results_file.machine(), "cells": [cell.rounded() for cell in cells.values()]}
     results_file.write_json("accuracy", content)
 
 

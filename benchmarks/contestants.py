@@ -201,9 +201,10 @@ def trained(folders: Sequence[Path]) -> list[Trained]:
 
 
 def planned(folders: Sequence[Path]) -> list[Planned]:
-    """The farthest plan of each motion and body, from files called ``<body>-<motion>-seed-<n>.npz``."""
+    """The farthest plan of each motion and body, from files in folders called ``plans``."""
     best: dict[tuple[str, str], Planned] = {}
-    for path in sorted(path for folder in folders for path in folder.glob("**/*-seed-*.npz")):
+    files = sorted(path for folder in folders for path in folder.glob("**/*.npz") if path.parent.name == "plans")
+    for path in files:
         plan = Plan.load(path)
         motion = _motion_of(plan.request.id)
         body = plan.request.env_kwargs.get("body", DEFAULT_BODY)
