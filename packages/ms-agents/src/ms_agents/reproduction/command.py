@@ -163,23 +163,16 @@ class Reproduction:
             model = self._model(None)  # from the weights of the last clone, held-out lessons would not be new
             folders = [self.folder / "lessons" / str(n) for n in range(number + 1)]
             groups = [group for folder in folders for group in load_folder(folder, model.identity)[0]]
-            with (
-                self.ledger.clocked(name) as stage,
-                self._progress(f"clone {number}", self.config.cloning.epochs) as advance,
-            ):
-                result = clone(
-                    model.policy,
-                    groups,
-                    self.config.cloning,
-                    self.config.seed,
-                    lambda n, x: advance(n, f"loss {x:.4f}"),
-                )
+            constants, seed = self.config.cloning, self.config.seed
+            with self.ledger.clocked(name) as stage, self._progress(name, constants.epochs) as advance:
+                result = clone(model.policy, groups, constants, seed, lambda n, loss: advance(n, f"loss {loss:.4f}"))
                 stage.notes = {"epochs": result.epochs, "loss": result.loss, "explained": result.explained}
-            self._training.save(self.folder, model.identity)
-            write_checkpoint(path, model.policy_state_dict())
-        self._score(name, path)
-        if self._best_clone() == path:
-            write_checkpoint(self.folder / BEST, read_checkpoint(path))
+                self._training.save(self.folder, model.identity)
+                write_checkpoint(path, model.policy_state_dict())
+        if self.ledger[name].report is None:
+            self._score(name, path)
+            if self._best_clone() == path:
+                write_checkpoint(self.folder / BEST, read_checkpoint(path))
 
     def _best_clone(self) -> Path:
         """The clone that covers most of the motion."""
