@@ -19,7 +19,7 @@ from ms_agents.planning.stage import Performance, make_stage, plan_steps
 from ms_envs.bodies import load_body
 from ms_envs.bodies.body import Body
 from ms_envs.motions import MOTIONS
-from ms_envs.report_table import markdown_table, terminal_table
+from ms_envs.report_table import markdown_table
 from ms_envs.retarget.contact_sheet import contact_sheet
 from rich.console import Console
 
@@ -90,9 +90,9 @@ def run(
         for motion in motions or recorded:
             _plan(folder, body, motion, core_minutes, seeds, threads)
             _keep(folder, body, motion)
-            rows = _known_rows() | {f"{body} {motion}": _row(folder, body, motion)}
-            _write(rows)
-            Console().print(terminal_table(_COLUMNS, [rows[f"{body} {motion}"]], title="Plans", text=_TEXT))
+            row = _row(folder, body, motion)
+            _write(_known_rows() | {f"{body} {motion}": row})
+            Console().print(f"{body} {motion}: strict for {row.score.strict:.2f} of {row.score.duration:.2f} s")
 
 
 def preset_of(motion: str) -> str:
