@@ -40,16 +40,17 @@ def run(motions: Sequence[str], seconds: float, size: int, folders: Sequence[Pat
     best = [cell for cell in best_of_motions(read().values()) if not motions or cell.motion in motions]
     if not best:
         raise ValueError("there is nothing to film; run `python -m benchmarks accuracy` first")
-    known, films = _known(), {}
+    films, machine = _known(), results_file.machine()
     for cell in track(best, description="films", console=Console(stderr=True)):
         path = results_file.FOLDER / "films" / f"{cell.motion}.mp4"
-        films[cell.motion] = {"fingerprint": cell.fingerprint, "seconds": seconds, "size": size}
-        if known.get(cell.motion) != films[cell.motion] or not path.is_file():
+        wanted = {"fingerprint": cell.fingerprint, "seconds": seconds, "size": size}
+        if films.get(cell.motion) != wanted or not path.is_file():
             write_video(path, _pictures(_contestant(cell, folders), seconds, size), fps=50 / STRIDE)
         if path.stat().st_size > MOST:
             raise ValueError(f"{path} has more than {MOST:,} bytes; choose a smaller size or fewer seconds")
-    machine = results_file.machine()
-    results_file.write("films", {"machine": machine, "films": known | films}, _page(best, seconds, machine))
+        films[cell.motion] = wanted
+        results_file.write_json("films", {"machine": machine, "films": films})
+    results_file.write_text("films.md", _page(best, seconds, machine))
 
 
 def _known() -> dict[str, Any]:
