@@ -44,13 +44,14 @@ def draw(curves: Mapping[str, Sequence[Score]], path: Path) -> None:
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     axes = figure.subplots(1, 2)
     for label, found in curves.items():
+        found = sorted(found, key=lambda score: score.core_seconds)
         hours = [score.core_seconds / 3600 for score in found]
         axes[0].plot(hours, [score.survival for score in found], marker=".", label=label)
         axes[1].plot(hours, [score.completion for score in found], marker=".")
     for ax, quantity in zip(axes, ("survival, s", "completion, %"), strict=True):
         ax.set_xlabel("core-hours")
         ax.set_ylabel(quantity)
-        ax.set_ylim(bottom=0)
+        ax.set_ylim(0, 100 if quantity.endswith("%") else None)
         ax.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     with atomic_file(path) as temporary:

@@ -67,6 +67,14 @@ def test_the_whole_way_ends_in_a_run_and_is_not_gone_twice(tmp_path):
 
 
 @pytest.mark.slow
+def test_without_plans_everything_is_left_to_ppo(tmp_path):
+    run = reproduce(CONFIG.changed({"plans": 0, "core_hours": 4 / 3600}), tmp_path, threads=1)
+    stages = json.loads((run / "stages.json").read_text())
+    assert list(stages) == ["untrained", "warm-up", "fine-tuning"]
+    assert stages["fine-tuning"]["report"]["survival"] > 0
+
+
+@pytest.mark.slow
 def test_the_warm_up_leaves_the_clone_as_it_is(tmp_path):
     env = CONFIG.training(1, 1).make_env()
     clone = AggregatedPPO(env=env, hyperparameters=CONFIG.learner, device="cpu", seed=3).policy.state_dict()
