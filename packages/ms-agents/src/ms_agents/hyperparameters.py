@@ -83,11 +83,11 @@ class FlowHyperparameters:
 
     hidden: tuple[int, ...] = (256, 256)
     learning_rate: float = 1e-3
-    epochs: int = 4
+    epochs: int = 3
     minibatch: int = 512
     replay_capacity: int = 16_384
-    ascent_steps: int = 10
-    step_size: float = 0.1
+    ascent_steps: int = 5
+    step_size: float = 0.2
     reach: float = 0.5
     steps: int = 4
 

@@ -138,9 +138,9 @@ class FlowExplorer(GaussianExplorer):
         for _ in range(-(-frames // self._minibatch) * self.hyperparameters.epochs):
             batch = self.replay.sample(self._minibatch, self.generator)
             with torch.no_grad():
-                following = torch.where(batch.terminated, 0.0, value(batch.next_observation))
+                before, after = value(torch.cat([batch.observation, batch.next_observation])).chunk(2)
                 reward = aggregator.reward(batch.error, batch.env_reward)
-                added = reward + self._gamma * following - value(batch.observation)
+                added = reward + self._gamma * torch.where(batch.terminated, 0.0, after) - before
                 mean, std = mean_and_std(added)
                 added = (added - mean) / std.clamp(min=1e-6)
             first, second = self.critic(self.normalizer(batch.observation), self._normalized(batch.action))
