@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from ms_agents.networks import multilayer_perceptron
+from ms_agents.networks import multilayer_perceptron, split_first_layer
 
 
 class TwinCritic(nn.Module):
@@ -35,13 +35,8 @@ class TwinCritic(nn.Module):
 
     def action_gradient(self, state: Tensor) -> Callable[[Tensor], Tensor]:
         """Gradient of the smaller rating by actions (B, A), in states (B, D) that the first layers see only once."""
-        width = state.shape[-1]
-        parts: list[tuple[Tensor, Tensor, nn.Sequential]] = []
-        for network in (self.first, self.second):
-            layer = network[0]
-            assert isinstance(layer, nn.Linear)
-            known = nn.functional.linear(state, layer.weight[:, :width], layer.bias).detach()
-            parts.append((known, layer.weight[:, width:].T.detach(), network[1:]))
+        with torch.no_grad():
+            parts = [split_first_layer(network, state) for network in (self.first, self.second)]
 
         def gradient(action: Tensor) -> Tensor:
             with torch.enable_grad():

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ms_agents.networks import multilayer_perceptron
+from ms_agents.networks import multilayer_perceptron, split_first_layer
 
 
 class VelocityField(nn.Module):
@@ -34,10 +34,7 @@ class VelocityField(nn.Module):
 
     def integrate(self, state: Tensor, action: Tensor, steps: int) -> Tensor:
         """Where actions (B, A) have flowed to after unit time, by Euler steps; the first layer sees the states once."""
-        layer, rest = self.network[0], self.network[1:]
-        assert isinstance(layer, nn.Linear)
-        known = nn.functional.linear(state, layer.weight[:, : state.shape[-1]], layer.bias)
-        weight = layer.weight[:, state.shape[-1] :].T
+        known, weight, rest = split_first_layer(self.network, state)
         for step in range(steps):
             time = torch.full_like(action[:, :1], step / steps)
             action = action + rest(known + torch.cat([action, time], dim=-1) @ weight) / steps
