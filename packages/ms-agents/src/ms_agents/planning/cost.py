@@ -17,6 +17,8 @@ Array = NDArray[np.float64]
 
 FARTHEST_DRIFT = 0.3
 """Drift beyond which no stronger correction is asked for, m."""
+SOLES = ("foot_r", "toes_r", "foot_l", "toes_l")
+"""Key bodies that stand on the floor."""
 
 
 class TrackingCost:
@@ -34,7 +36,7 @@ class TrackingCost:
     def __init__(self, key_bodies: tuple[str, ...], hyperparameters: PlannerHyperparameters) -> None:
         self._hp = hyperparameters
         self._feet = [key_bodies.index(foot) for foot in FEET]
-        self._soles = [key_bodies.index(name) for name in ("foot_r", "toes_r", "foot_l", "toes_l")]
+        self._soles = [key_bodies.index(name) for name in SOLES]
 
     def terms(
         self,

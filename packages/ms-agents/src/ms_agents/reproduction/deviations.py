@@ -6,17 +6,14 @@ from typing import Any
 
 import numpy as np
 from ms_envs.envs import TrackingVectorEnv
-from ms_envs.motions.balance_table import FEET, BalanceTable
+from ms_envs.motions.balance_table import BalanceTable
 from ms_envs.task import rotations
-from ms_envs.task.balance import capture_point
 from numpy.typing import NDArray
 
 from ms_agents.planning import PlannerHyperparameters
-from ms_agents.planning.cost import FARTHEST_DRIFT
+from ms_agents.planning.cost import SOLES, TrackingCost
 
 Array = NDArray[np.float64]
-
-SOLES = ("foot_r", "toes_r", "foot_l", "toes_l")
 
 
 class Deviations:
@@ -33,7 +30,7 @@ class Deviations:
         self._table = BalanceTable(env.clip, env.body)
         self._hp = hyperparameters
         names = tuple(env.body.key_bodies)
-        self._feet = [names.index(name) for name in FEET]
+        self._cost = TrackingCost(names, hyperparameters)
         self._soles = [names.index(name) for name in SOLES]
 
     def of(self, env: TrackingVectorEnv) -> Array:
@@ -41,15 +38,12 @@ class Deviations:
         hp, tolerances = self._hp, self._hp.tolerances
         (state, reference), now, then = env.tracking_state(), env.balance(), self._table.at(env.time)
         pose = state.pose
-        drift = (now.center_of_mass - then.center_of_mass)[:, :2]
+        drift = self._cost.drift(now, then)
         displacement = np.column_stack([drift, np.zeros(len(drift))])
         bodies = pose.key_position - reference.key_position - displacement[:, None]
         soles = bodies[:, self._soles]
         swings = np.sqrt(np.repeat(np.where(self._table.contact(env.time), 1.0, 0.5), 2, axis=1))
         velocity = now.center_of_mass_velocity - then.center_of_mass_velocity + hp.drift_velocity * displacement
-        capture = capture_point(np, now)[:, None] - pose.key_position[:, self._feet, :2]
-        wanted = capture_point(np, then)[:, None] - reference.key_position[:, self._feet, :2]
-        lean = hp.drift_lean * np.clip(drift, -FARTHEST_DRIFT, FARTHEST_DRIFT)
         vectors: dict[str, Any] = {
             "joint_angle": _mean(pose.joint_position - reference.joint_position),
             "joint_velocity": _mean(pose.joint_velocity - reference.joint_velocity),
@@ -63,7 +57,7 @@ class Deviations:
             "foot_height": _mean(soles[..., 2]),
             "center_of_mass_height": (now.center_of_mass - then.center_of_mass)[:, 2:],
             "center_of_mass_velocity": velocity,
-            "capture_point": (capture - wanted + lean[:, None]).reshape(len(drift), -1),
+            "capture_point": self._cost.balance_error(state, reference, now, then).reshape(len(drift), -1),
             "angular_momentum": now.angular_momentum - then.angular_momentum,
             "activation": _mean(state.muscles.activation),
         }
