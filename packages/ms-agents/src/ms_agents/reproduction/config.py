@@ -17,12 +17,10 @@ from ms_agents.versions import package_versions
 
 FILE = "reproduction.json"
 """Where a run directory says what it reproduces."""
-PARTS = ("perturbation", "cloning", "planner", "learner")
-"""Fields of a configuration that hold constants of their own."""
 
 
 @dataclass(frozen=True)
-class Perturbation:
+class Perturbation(HyperparameterSet):
     """How far the states that are taught lie around those of plans and policies; standard deviations.
 
     Attributes:
@@ -46,7 +44,7 @@ class Perturbation:
 
 
 @dataclass(frozen=True)
-class CloningHyperparameters:
+class CloningHyperparameters(HyperparameterSet):
     """Constants of behaviour cloning.
 
     Attributes:
@@ -73,6 +71,15 @@ class CloningHyperparameters:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)!r}")
         if not 0 < self.held_out < 1:
             raise ValueError(f"held_out must be a share in (0, 1), got {self.held_out!r}")
+
+
+PARTS: dict[str, type[HyperparameterSet]] = {
+    "perturbation": Perturbation,
+    "cloning": CloningHyperparameters,
+    "planner": PlannerHyperparameters,
+    "learner": Hyperparameters,
+}
+"""Fields of a configuration that hold constants of their own, and of which kind."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +163,7 @@ class ReproductionConfig:
                 raise ValueError(
                     f"unknown constant {name!r}; choose one of {plain}, or PART.NAME of {', '.join(PARTS)}"
                 )
-            new: dict[str, Any] = {part: _changed_part(getattr(config, part), inner, value) if inner else value}
+            new: dict[str, Any] = {part: getattr(config, part).changed({inner: value}) if inner else value}
             config = replace(config, **new)
         return config
 
@@ -191,21 +198,7 @@ class ReproductionConfig:
         try:
             content = json.loads(path.read_text())
             values = {entry.name: content[entry.name] for entry in fields(cls)}
-            values |= {
-                "perturbation": Perturbation(**values["perturbation"]),
-                "cloning": CloningHyperparameters(**values["cloning"]),
-                "planner": PlannerHyperparameters.from_dict(values["planner"]),
-                "learner": Hyperparameters.from_dict(values["learner"]),
-            }
+            values |= {name: kind.from_dict(values[name]) for name, kind in PARTS.items()}
             return cls(**values)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path} is damaged: {error}") from error
-
-
-def _changed_part(part: Any, name: str, value: Any) -> Any:
-    """A part of a configuration with another constant."""
-    if isinstance(part, HyperparameterSet):
-        return part.changed({name: value})
-    if name not in asdict(part):
-        raise ValueError(f"unknown constant {name!r} of {type(part).__name__}; choose one of {', '.join(asdict(part))}")
-    return replace(part, **{name: value})
