@@ -13,6 +13,7 @@ from ms_envs.bodies.body import ROOT_DOF, Body
 from ms_envs.envs import TrackingVectorEnv
 from ms_envs.inverse import inverse_solution
 from ms_envs.inverse.floor_contact import floor_geoms, segment_membership
+from ms_envs.inverse.report import body_weight
 from ms_envs.motions.clip import MotionClip
 from ms_envs.report_table import markdown_table
 from numpy.typing import NDArray
@@ -27,7 +28,6 @@ from benchmarks.kinetics_figure import draw
 
 Array = NDArray[np.float64]
 
-GRAVITY = 9.81
 BINS = 50
 """Places in the cycle at which curves are compared."""
 SETTLING = 0.3
@@ -184,7 +184,7 @@ def _quantities(body: Body, clip: MotionClip, force: Array, moment: Array) -> Ar
         moment: Of the muscles in independent coordinates, N·m, (6 + J,).
     """
     forward = clip.cycle_offset / np.linalg.norm(clip.cycle_offset)
-    weight = body.mass * GRAVITY / 100
+    weight = body_weight(body) / 100
     rows = []
     for side in SIDES:
         leg = force[[name.endswith(f"_{side}") for name in body.segments]].sum(axis=0) / weight
