@@ -148,14 +148,12 @@ def test_episodes_end_at_the_same_step(pair) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="the start of Walk at phase 0.1 differs from the first control step on, see docs/mjx.md")
 @pytest.mark.parametrize("muscle_paths", ["exact", "fitted"])
 def test_jax_does_as_mujoco(pair, muscle_paths: str) -> None:
     compare(*pair("MSEmu/Walk-v0", impl="jax", body="myo-legs", muscle_paths=muscle_paths))
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="one start of ms-human-700 differs from the first control step on, see docs/mjx.md")
 @pytest.mark.parametrize("body", ["myo-fullbody", "ms-human-700"])
 def test_jax_moves_whole_bodies_with_fitted_paths(body_named, pair, body: str) -> None:
     body_named(body)

@@ -129,14 +129,15 @@ class MjxEngine:
                 which costs one physics step more; they are those of one physics step earlier otherwise.
 
         Raises:
-            ValueError: If the implementation is unknown, an actuator is no muscle on a tendon, or the paths were
-                fitted to another body.
+            ValueError: If the implementation is unknown or lacks what the body needs, an actuator is no muscle on a
+                tendon, or the paths were fitted to another body.
         """
         if impl not in IMPLEMENTATIONS:
             raise ValueError(f"unknown impl {impl!r}; choose one of {', '.join(map(repr, IMPLEMENTATIONS))}")
         exact = np.arange(body.model.nu) if paths is None else paths.exact
         model = copy.copy(body.model) if paths is None else with_few_muscles(body, exact)
         if impl == "jax":
+            mjx_step.refuse_unsupported(model)
             model = simplified_for_jax(model)
         spring = Spring.of(body, support) if support else None
         if spring is not None:
