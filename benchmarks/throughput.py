@@ -86,7 +86,8 @@ class ThreadedEnv:
     """The vector environment of this package."""
 
     def __init__(self, env: TrackingVectorEnv, threads: int) -> None:
-        self.name = f"ms_envs vector env, {env.options.control} control, {threads} threads"
+        paths = "" if env.options.muscle_paths == "exact" else ", fitted muscle paths"
+        self.name = f"ms_envs vector env, {env.options.control} control{paths}, {threads} threads"
         self.num_envs, self._env = env.num_envs, env
 
     def reset(self) -> None:
@@ -187,16 +188,19 @@ def measure(body: str, motion: str, num_envs: int, threads: int, steps: int, rep
     def make() -> gymnasium.Env[Any, Any]:
         return gymnasium.make(f"ms_envs:{name}", body=body, disable_env_checker=True, **ENDLESS)
 
-    def make_vec(control: str) -> Any:
+    def make_vec(control: str, muscle_paths: str = "exact") -> Any:
+        options = {"control": control, "muscle_paths": muscle_paths, **ENDLESS}
         return gymnasium.make_vec(
-            f"ms_envs:{name}", num_envs=num_envs, engine="cpu", body=body, threads=threads, control=control, **ENDLESS
+            f"ms_envs:{name}", num_envs=num_envs, engine="cpu", body=body, threads=threads, **options
         )
 
     env = make_vec("excitation")
     contestants: list[Contestant] = [
         BareMujoco(env, threads),
         ThreadedEnv(env, threads),
+        ThreadedEnv(make_vec("excitation", "fitted"), threads),
         ThreadedEnv(make_vec("reflex"), threads),
+        ThreadedEnv(make_vec("reflex", "fitted"), threads),
         GymnasiumProcesses(make, threads),
         StableBaselinesProcesses(make, threads),
     ]
