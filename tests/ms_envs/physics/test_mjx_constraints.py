@@ -57,8 +57,7 @@ def lowered_onto_the_floor(model: mujoco.MjModel, depth: float) -> float:
 
 
 def test_what_the_solver_does_not_know_is_refused() -> None:
-    model = mujoco.MjModel.from_xml_string(
-        '<mujoco><option cone="elliptic"/><worldbody><body><geom size="1"/><joint frictionloss="1"/></body></worldbody></mujoco>'
-    )
+    body = '<body><geom size="1"/><joint frictionloss="1"/></body>'
+    model = mujoco.MjModel.from_xml_string(f'<mujoco><option cone="elliptic"/><worldbody>{body}</worldbody></mujoco>')
     with pytest.raises(ValueError, match="elliptic friction cones, dry friction in joints or tendons.*impl='warp'"):
         refuse_unsupported(model)

@@ -81,6 +81,10 @@ class DeviceModel:
     @classmethod
     def of(cls, model: mujoco.MjModel, impl: str) -> Self:
         """Put a model onto the device."""
+        if impl == "warp":
+            import warp
+
+            warp.config.log_level = max(warp.config.log_level, warp.LOG_WARNING)  # not a line for every kernel
         on_device = mjx.put_model(model, impl=impl)
         if impl == "warp":
             on_device = on_device.tree_replace({"opt._impl.warn_overflow": 0})  # reported by the engine instead
