@@ -101,16 +101,3 @@ class Settings(NamedTuple):
             lookahead=np.array(options.lookahead),
         )
         return Settings(*jax.tree.map(lambda value: jnp.asarray(value, dtype=jnp.float32), settings))
-
-
-def masked(values: dict[str, Any], mask: Any) -> dict[str, Any]:
-    """Arrays with the ``_name`` masks that Gymnasium's vector infos carry."""
-    return values | {f"_{name}": mask for name in values}
-
-
-def remasked(info: dict[str, Any], mask: Any) -> dict[str, Any]:
-    """The same info with other masks."""
-    return {
-        name: mask if name.startswith("_") else remasked(value, mask) if isinstance(value, dict) else value
-        for name, value in info.items()
-    }

@@ -14,9 +14,10 @@ from ms_envs.bodies.body import ROOT_DOF, Body
 from ms_envs.envs.control import Control, PostureControl, ReflexControl
 from ms_envs.envs.mjx_motion import Motion, padded_tables
 from ms_envs.envs.mjx_starts import MjxStarts
-from ms_envs.envs.mjx_state import Settings, TimeStep, TrackingState, masked, remasked
+from ms_envs.envs.mjx_state import Settings, TimeStep, TrackingState
 from ms_envs.envs.options import TrackingOptions
 from ms_envs.envs.reflex_law import ReflexTables, posture_offset, reflex_command, shortening
+from ms_envs.envs.vector_info import masked, remasked
 from ms_envs.motions.clip import MotionClip
 from ms_envs.motions.lookup import coordinates_at, reference_at
 from ms_envs.paths import load_paths

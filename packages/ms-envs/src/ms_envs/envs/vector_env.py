@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from functools import partial
@@ -17,9 +16,12 @@ from numpy.typing import NDArray
 
 from ms_envs.bodies import load_body
 from ms_envs.bodies.body import ROOT_DOF
+from ms_envs.envs import random_streams
 from ms_envs.envs.control import action_moments, make_control
 from ms_envs.envs.options import TrackingOptions
+from ms_envs.envs.random_streams import RandomStreams
 from ms_envs.envs.starts import Starts
+from ms_envs.envs.vector_info import masked, remasked
 from ms_envs.motions import load_clip
 from ms_envs.motions.clip import ReferenceTable
 from ms_envs.paths import load_paths
@@ -129,7 +131,7 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
             self._memory["action"] = self._action
         if o.reset_distribution == "adaptive":
             self._memory["failure_rate"] = self._starts.failure_rate
-        self._generators = [np.random.default_rng() for _ in range(num_envs)]
+        self._random = RandomStreams(num_envs)
         self._renderer: Any = None
         self._render_options = render_options or {}
 
@@ -157,7 +159,10 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
             mask = np.ones(self.num_envs, dtype=np.bool_)
         elif np.shape(mask) != (self.num_envs,) or np.asarray(mask).dtype != np.bool_ or not np.any(mask):
             raise ValueError(f"reset_mask must be a bool array of shape ({self.num_envs},) with at least one True")
-        self._seed(seed, mask)
+        if seed is not None:
+            self._random.seed(seed, mask)
+            if mask.all():
+                self._starts.forget()
         self._begin(np.flatnonzero(mask), phase)
         state, reference, future = self._look()
         return self._observe(state, future), self._info(state, reference, mask)
@@ -199,7 +204,7 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
         truncated = active & ~ended & (self._steps >= self._last_step)
         self._starts.learn(self.time, active, ended, ended | truncated)
         info = self._info(state, reference, np.ones(self.num_envs, dtype=np.bool_))
-        info |= {"reward_terms": _masked(terms, active), "_reward_terms": active}
+        info |= {"reward_terms": masked(terms, active), "_reward_terms": active}
         observations = self._observe(state, future)
         self._done[:] = ended | truncated
         if self.autoreset_mode is AutoresetMode.SAME_STEP and self._done.any():
@@ -254,12 +259,8 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
 
     def get_state(self) -> dict[str, NDArray[Any]]:
         """Everything that decides the future of all environments, for an exact restart."""
-        generators = json.dumps([generator.bit_generator.state for generator in self._generators])
-        return {
-            **self._engine.get_state(),
-            **{name: values.copy() for name, values in self._memory.items()},
-            "generators": np.frombuffer(generators.encode(), dtype=np.uint8).copy(),
-        }
+        memory = {name: values.copy() for name, values in self._memory.items()}
+        return {**self._engine.get_state(), **memory, "generators": self._random.get_state()}
 
     def set_state(self, state: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
         """Continue from what :meth:`get_state` returned; the state of a single environment goes into all.
@@ -277,8 +278,7 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
         self._engine.set_state(state)
         for name, values in self._memory.items():
             values[:] = state[name]
-        for generator, values in zip(self._generators, json.loads(state["generators"].tobytes()), strict=True):
-            generator.bit_generator.state = values
+        self._random.set_state(state["generators"])
         bodies, _, future = self._look()
         return self._observe(bodies, future)
 
@@ -329,21 +329,9 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
             length = np.minimum(self.clip.duration - self._start, horizon or np.inf)
         return np.maximum(np.floor(length / self.control_timestep + 1e-6).astype(np.int64), 1)
 
-    def _seed(self, seed: int | Sequence[int | None] | None, mask: NDArray[np.bool_]) -> None:
-        if seed is None:
-            return
-        seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, (int, np.integer)) else list(seed)
-        if len(seeds) != self.num_envs:
-            raise ValueError(f"{len(seeds)} seeds were given for {self.num_envs} environments")
-        if mask.all():
-            self._starts.forget()
-        for env in np.flatnonzero(mask):
-            if seeds[env] is not None:
-                self._generators[env] = np.random.default_rng(seeds[env])
-
     def _begin(self, envs: NDArray[np.intp], phase: float | NDArray[np.float64] | None = None) -> None:
         """Put environments on the reference, at a phase or where the reset distribution says."""
-        generators = [self._generators[env] for env in envs]
+        generators = self._random.of(envs)
         if phase is None:
             self._start[envs] = self._starts.times(generators)
         else:
@@ -398,7 +386,7 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
         time = self.time
         info: dict[str, Any] = {
             "tracking_error": error,
-            "metrics": _masked(metrics, present),
+            "metrics": masked(metrics, present),
             "phase": np.mod(time, duration) / duration if self.clip.loop else np.minimum(time / duration, 1.0),
             "diverged": state.diverged,
         }
@@ -416,9 +404,9 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
         state, reference, future = self._look()
         new_info = self._info(state, reference, np.ones(self.num_envs, dtype=np.bool_))
         stepped = info["_reward_terms"] & ~done
-        new_info |= {"reward_terms": _remasked(info["reward_terms"], stepped), "_reward_terms": stepped}
+        new_info |= {"reward_terms": remasked(info["reward_terms"], stepped), "_reward_terms": stepped}
         new_info |= {"final_obs": final_obs, "_final_obs": done}
-        new_info |= {"final_info": _remasked(info, done), "_final_info": done}
+        new_info |= {"final_info": remasked(info, done), "_final_info": done}
         return self._observe(state, future), new_info
 
     def _draw(
@@ -433,20 +421,6 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
 
 def _repeated(state: dict[str, NDArray[Any]], count: int) -> dict[str, NDArray[Any]]:
     """The state of one environment as that of several."""
-    generators = json.dumps(json.loads(state["generators"].tobytes()) * count)
-    shared = {"generators": np.frombuffer(generators.encode(), dtype=np.uint8)}
+    shared = {"generators": random_streams.repeated(state["generators"], count)}
     shared |= {name: state[name] for name in ("failure_rate",) if name in state}
     return {name: np.repeat(values, count, axis=0) for name, values in state.items() if name not in shared} | shared
-
-
-def _masked(values: dict[str, NDArray[Any]], mask: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
-    """Arrays with the ``_name`` masks that Gymnasium's vector infos carry."""
-    return values | {f"_{name}": mask for name in values}
-
-
-def _remasked(info: dict[str, Any], mask: NDArray[np.bool_]) -> dict[str, Any]:
-    """The same info with other masks."""
-    return {
-        name: mask if name.startswith("_") else _remasked(value, mask) if isinstance(value, dict) else value
-        for name, value in info.items()
-    }

@@ -109,9 +109,11 @@ def observe(
         """Vectors (N, K, 3) in the heading frame, flattened."""
         return xp.matmul(world, heading).reshape(world.shape[0], -1)
 
+    orientations = xp.stack([pose.root_orientation, *(reference.root_orientation for reference in future)])
+    own, *ahead = rotations.matrix(xp, orientations)
     blocks = [
         pose.root_position[:, 2:],
-        rotations.matrix(xp, pose.root_orientation)[:, 2],
+        own[:, 2],
         *turned(pose.root_linear_velocity, pose.root_angular_velocity),
         pose.joint_position,
         pose.joint_velocity * VELOCITY_SCALE,
@@ -119,12 +121,11 @@ def observe(
     ]
     blocks += [_muscle_signal(state, signal, scale) for signal in muscle_signals]
     blocks += [] if action is None else [action]
-    for reference in future:
+    for reference, frame in zip(future, ahead, strict=True):
         position, velocity = turned(reference.root_position - pose.root_position, reference.root_linear_velocity)
-        orientation = xp.matmul(from_heading, rotations.matrix(xp, reference.root_orientation))
         blocks += [
             position,
-            rotations.tangent_normal(xp, orientation),
+            rotations.tangent_normal(xp, xp.matmul(from_heading, frame)),
             velocity,
             reference.joint_position - pose.joint_position,
             reference.joint_velocity * VELOCITY_SCALE,

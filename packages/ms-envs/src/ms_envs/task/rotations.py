@@ -57,18 +57,11 @@ def angle(xp: ModuleType, a: Array, b: Array) -> Array:
 
 def matrix(xp: ModuleType, q: Array) -> Array:
     """Rotation matrices, (..., 3, 3); row vectors are turned into the rotated frame by ``vector @ matrix``."""
-    w, x, y, z = (q[..., i] for i in range(4))
-    entries = [
-        1 - 2 * (y * y + z * z),
-        2 * (x * y - w * z),
-        2 * (x * z + w * y),
-        2 * (x * y + w * z),
-        1 - 2 * (x * x + z * z),
-        2 * (y * z - w * x),
-        2 * (x * z - w * y),
-        2 * (y * z + w * x),
-        1 - 2 * (x * x + y * y),
-    ]
+    twice = 2 * q[..., 1:]
+    wx, wy, wz = (twice[..., i] * q[..., 0] for i in range(3))
+    xx, yy, zz = (twice[..., i] * q[..., 1 + i] for i in range(3))
+    xy, yz, xz = (twice[..., i] * q[..., 1 + j] for i, j in ((0, 1), (1, 2), (0, 2)))
+    entries = [1 - yy - zz, xy - wz, xz + wy, xy + wz, 1 - xx - zz, yz - wx, xz - wy, yz + wx, 1 - xx - yy]
     return xp.stack(entries, axis=-1).reshape(*q.shape[:-1], 3, 3)
 
 
