@@ -21,7 +21,7 @@ def _deviation(body: Body, qpos: np.ndarray) -> np.ndarray:
 
 def test_lengths_and_moment_arms_are_those_of_mujoco(legs: Body, paths: MusclePaths) -> None:
     samples = sample_paths(legs, uniform_poses(legs, 200, 11), path_spans(legs))
-    length = paths.length(np, samples.angle, np.zeros((200, 14)))[:, paths.fitted]
+    length = paths.length(samples.angle, np.zeros((200, 14)))[:, paths.fitted]
     assert np.abs(length - samples.length[:, paths.fitted]).max() < 3e-3
     fitted = np.isin(samples.pairs[:, 0], paths.fitted)
     arms = paths.moment_arm(samples.angle)[:, samples.pairs[:, 0], samples.pairs[:, 1]]
@@ -39,7 +39,7 @@ def test_lengths_follow_coupled_joints_out_of_place(legs: Body, paths: MusclePat
     angle, deviation = qpos[:, legs.qpos_index], _deviation(legs, qpos)
 
     def error(given: np.ndarray) -> float:
-        return float(np.abs(paths.length(np, angle, given) - exact)[:, paths.fitted].max())
+        return float(np.abs(paths.length(angle, given) - exact)[:, paths.fitted].max())
 
     assert error(deviation) < 1e-3 < error(np.zeros_like(deviation))
 
@@ -47,7 +47,7 @@ def test_lengths_follow_coupled_joints_out_of_place(legs: Body, paths: MusclePat
 def test_kernel_and_arrays_agree(legs: Body, paths: MusclePaths, strained) -> None:
     table = path_table(paths, legs)
     work, length, velocity = path_work(table), np.zeros(80), np.zeros(80)
-    expected = paths.length(np, strained[0][:, legs.qpos_index], _deviation(legs, strained[0]))
+    expected = paths.length(strained[0][:, legs.qpos_index], _deviation(legs, strained[0]))
     for qpos, qvel, lengths in zip(*strained, expected, strict=True):
         path_lengths(table, work, qpos, qvel, length, velocity)
         np.testing.assert_allclose(length, lengths, atol=1e-12)
@@ -72,23 +72,16 @@ def test_velocities_are_derivatives_and_torques_do_the_work_of_muscles(
 
 
 def test_beyond_the_domain_lengths_stay(paths: MusclePaths) -> None:
-    edge = paths.length(np, paths.high, np.zeros(14))
-    np.testing.assert_array_equal(paths.length(np, paths.high + 0.5, np.zeros(14)), edge)
+    edge = paths.length(paths.high, np.zeros(14))
+    np.testing.assert_array_equal(paths.length(paths.high + 0.5, np.zeros(14)), edge)
 
 
 def test_a_saved_file_gives_the_same_lengths(paths: MusclePaths, tmp_path: Path) -> None:
     paths.save(tmp_path / "paths.npz")
     loaded = MusclePaths.load(tmp_path / "paths.npz")
     angle = (paths.low + paths.high) / 2
-    np.testing.assert_array_equal(loaded.length(np, angle, np.zeros(14)), paths.length(np, angle, np.zeros(14)))
+    np.testing.assert_array_equal(loaded.length(angle, np.zeros(14)), paths.length(angle, np.zeros(14)))
     np.testing.assert_array_equal(loaded.exact, paths.exact)
-
-
-def test_jax_computes_the_same(paths: MusclePaths) -> None:
-    jnp = pytest.importorskip("jax.numpy")
-    angle = np.random.default_rng(2).uniform(paths.low, paths.high, (5, 14))
-    ours, theirs = (paths.length(xp, xp.asarray(angle), xp.zeros((5, 14))) for xp in (np, jnp))
-    np.testing.assert_allclose(theirs, ours, atol=1e-6)
 
 
 def test_paths_of_another_body_are_refused(paths: MusclePaths) -> None:
@@ -110,5 +103,5 @@ def test_the_fit_of_the_package_can_be_made_again(legs: Body, paths: MusclePaths
     again = fit_paths(legs)
     angle = np.random.default_rng(3).uniform(*legs.joint_range.T, (50, 14))
     np.testing.assert_array_equal(again.exact, paths.exact)
-    difference = again.length(np, angle, np.zeros((50, 14))) - paths.length(np, angle, np.zeros((50, 14)))
+    difference = again.length(angle, np.zeros((50, 14))) - paths.length(angle, np.zeros((50, 14)))
     assert np.abs(difference).max() < 1e-5

@@ -51,7 +51,7 @@ class PathEquations:
         column = 0
         for span, own in zip(self._spans, self._own, strict=True):
             basis = monomials(len(span), HIGHEST_DEGREE[len(span)])
-            values = basis.values(np, x[:, span])
+            values = basis.values(x[:, span])
             block = slice(column, column + int(own.sum()))
             equations[:, 0, block] = values[:, own]
             gradient = basis.gradient(values)

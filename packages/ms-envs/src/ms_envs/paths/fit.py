@@ -172,7 +172,7 @@ def _within(
 def _deviations(equations: PathEquations, span: Span, muscle: int, fitted: Sequence[PathSamples]) -> Array:
     """Change of length per deviation of each coupled joint, as a polynomial of the angles, (k, T)."""
     basis = monomials(len(span.joints), DEVIATION_DEGREE)
-    values = np.concatenate([basis.values(np, equations.normalised(s.angle)[:, span.joints]) for s in fitted])
+    values = np.concatenate([basis.values(equations.normalised(s.angle)[:, span.joints]) for s in fitted])
     arms = np.concatenate([s.coupled_arms_of(muscle, span.coupled) for s in fitted])
     return np.linalg.solve(values.T @ values, values.T @ arms).T
 

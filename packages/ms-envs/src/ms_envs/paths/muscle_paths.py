@@ -7,7 +7,6 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import mujoco
@@ -84,23 +83,22 @@ class MusclePaths:
         """Indices of the muscles whose length is given, (M − K,)."""
         return np.setdiff1d(np.arange(len(self.constant)), self.exact)
 
-    def length(self, xp: ModuleType, angle: Any, deviation: Any) -> Any:
+    def length(self, angle: NDArray[np.float64], deviation: NDArray[np.float64]) -> NDArray[np.float64]:
         """Musculotendon lengths.
 
         Args:
-            xp: numpy or jax.numpy.
             angle: Independent joints, rad, (..., J).
             deviation: Of every coupled joint from where the independent ones put it, m or rad, (..., C).
 
         Returns:
             m, (..., M); meaningless for the muscles in ``exact``.
         """
-        variables = xp.concatenate([self._normalised(xp, angle), deviation], axis=-1)
-        parts = [xp.zeros((*variables.shape[:-1], 1), dtype=variables.dtype)]
+        variables = np.concatenate([self._normalised(angle), deviation], axis=-1)
+        result = np.broadcast_to(self.constant, (*variables.shape[:-1], len(self.constant))).copy()
         for component in self.components:
-            values = component.monomials.values(xp, variables[..., component.variables(len(self.low))])
-            parts.append(values @ xp.asarray(component.coefficients.T, dtype=variables.dtype))
-        return self.constant + xp.concatenate(parts, axis=-1)[..., self._parts_of_muscle].sum(axis=-1)
+            values = component.monomials.values(variables[..., component.variables(len(self.low))])
+            result[..., component.muscles] += values @ component.coefficients.T
+        return result
 
     def moment_arm(self, angle: NDArray[np.float64]) -> NDArray[np.float64]:
         """Derivatives of the lengths by the independent joint angles where coupled joints follow without deviation.
@@ -111,14 +109,14 @@ class MusclePaths:
         Returns:
             m/rad, (..., M, J).
         """
-        x = self._normalised(np, angle)
+        x = self._normalised(angle)
         result = np.zeros((*x.shape[:-1], len(self.constant), x.shape[-1]))
         slope = 2 / (self.high - self.low) * (np.abs(x) < 1)
         for component in self.components:
             joints, coupled = np.array(component.span.joints), len(component.span.coupled)
             variables = np.concatenate([x[..., joints], np.zeros((*x.shape[:-1], coupled))], axis=-1)
             basis = component.monomials
-            gradient = basis.gradient(basis.values(np, variables))[..., : len(joints), :]
+            gradient = basis.gradient(basis.values(variables))[..., : len(joints), :]
             arms = np.swapaxes(gradient @ component.coefficients.T, -1, -2) * slope[..., None, joints]
             result[..., component.muscles[:, None], joints] += arms
         return result
@@ -178,19 +176,8 @@ class MusclePaths:
                 components=tuple(_component(archive, i) for i in range(count)),
             )
 
-    def _normalised(self, xp: ModuleType, angle: Any) -> Any:
-        return xp.clip((2 * angle - (self.low + self.high)) / (self.high - self.low), -1.0, 1.0)
-
-    @cached_property
-    def _parts_of_muscle(self) -> NDArray[np.intp]:
-        """Where each muscle's parts stand when those of all components follow each other from 1 on; 0 for none."""
-        muscles = np.concatenate([component.muscles for component in self.components])
-        counts = np.bincount(muscles, minlength=len(self.constant))
-        index = np.zeros((len(self.constant), counts.max()), dtype=np.intp)
-        for muscle in range(len(self.constant)):
-            own = np.flatnonzero(muscles == muscle)
-            index[muscle, : len(own)] = 1 + own
-        return index
+    def _normalised(self, angle: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.clip((2 * angle - (self.low + self.high)) / (self.high - self.low), -1.0, 1.0)
 
 
 def path_hash(body: Body) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from math import comb
-from types import ModuleType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,21 +30,19 @@ class Monomials:
     exponents: NDArray[np.int32]
     blocks: NDArray[np.int32]
 
-    def values(self, xp: ModuleType, x: Any) -> Any:
+    def values(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Values at points.
 
         Args:
-            xp: numpy or jax.numpy.
             x: Angles, then deviations, (..., n + k).
 
         Returns:
             (..., T).
         """
-        done = xp.ones((*x.shape[:-1], 1), dtype=x.dtype)
-        for variable, start, length, _ in self.blocks.tolist():
-            product = x[..., variable, None] * done[..., start : start + length]
-            done = xp.concatenate([done, product], axis=-1)
-        return done
+        result = np.ones((*x.shape[:-1], len(self.exponents)))
+        for variable, start, length, end in self.blocks.tolist():
+            result[..., end : end + length] = x[..., variable, None] * result[..., start : start + length]
+        return result
 
     def gradient(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Derivatives by every variable.

@@ -82,7 +82,7 @@ def path_quality(body: Body, paths: MusclePaths) -> PathQuality:
 
 def _error(body: Body, paths: MusclePaths, samples: PathSamples) -> PathError:
     no_deviation = np.zeros((len(samples.angle), len(body.coupled_joint_ids)))
-    length = paths.length(np, samples.angle, no_deviation) - samples.length
+    length = paths.length(samples.angle, no_deviation) - samples.length
     arm = paths.moment_arm(samples.angle)[:, samples.pairs[:, 0], samples.pairs[:, 1]] - samples.moment_arm
     muscles = length.shape[1]
     spanned = np.maximum(np.bincount(samples.pairs[:, 0], minlength=muscles), 1)
