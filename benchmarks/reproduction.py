@@ -61,4 +61,4 @@ def draw(curves: Mapping[str, Sequence[Score]], path: Path) -> None:
 def _label(folder: Path) -> str:
     config = ReproductionConfig.load(folder)
     body = config.env_kwargs.get("body", "default body")
-    return f"{folder.name}: {body}, {'with' if config.plans else 'without'} plans"
+    return f"{folder.name}: {body}, {'with' if config.plan_rounds else 'without'} a plan"

@@ -8,19 +8,19 @@ from ms_agents.hyperparameters import Hyperparameters
 from ms_agents.ppo.policy import TrackingPolicy
 from ms_agents.reproduction.cloning import LASTING, clone
 from ms_agents.reproduction.config import CloningHyperparameters
-from ms_agents.reproduction.refiner import Lesson
+from ms_agents.reproduction.lessons import Lesson
 
 HP = CloningHyperparameters(learning_rate=3e-3, minibatch=64, epochs=40, patience=40, observation_noise=0.0)
 
 
-def lessons(groups: int = 10) -> list[list[Lesson]]:
+def lessons(count: int = 10) -> list[Lesson]:
     """What a linear feedback law does about states far from the origin."""
     generator, gain = np.random.default_rng(0), np.array([[0.3, 0.0], [-0.2, 0.1], [0.0, 0.4]])
     made = []
-    for _ in range(groups):
+    for _ in range(count):
         states = generator.normal(size=(64, 3))
         action = np.clip(states @ gain, -1, 1).astype(np.float32)
-        made.append([Lesson((5 + 2 * states).astype(np.float32), action, 1.0, 0.5)])
+        made.append(Lesson((5 + 2 * states).astype(np.float32), action))
     return made
 
 
@@ -55,6 +55,6 @@ def test_the_best_weights_are_kept(policy):
     assert result.loss == pytest.approx(min(losses))
 
 
-def test_one_trajectory_is_not_enough(policy):
-    with pytest.raises(ValueError, match="at least two trajectories, got 1"):
+def test_one_lesson_is_not_enough(policy):
+    with pytest.raises(ValueError, match="at least two lessons, got 1"):
         clone(policy, lessons(1), HP, 0, lambda *_: None)

@@ -10,7 +10,7 @@ from ms_agents.hyperparameters import DiscriminatorHyperparameters, Hyperparamet
 from ms_agents.planning import PlannerHyperparameters
 from ms_agents.reproduction.cloning import LASTING
 from ms_agents.reproduction.command import reproduce
-from ms_agents.reproduction.config import CloningHyperparameters, ReproductionConfig
+from ms_agents.reproduction.config import CloningHyperparameters, FeedbackHyperparameters, ReproductionConfig
 from ms_agents.reproduction.fine_tuning import prime
 from ms_agents.runs import BEST, LAST, load_run
 
@@ -18,16 +18,14 @@ CONFIG = ReproductionConfig(
     "ms_envs:MSEmu/Walk-v0",
     {"body": "myo-legs"},
     core_hours=20 / 3600,
-    plans=1,
-    plan_minutes=0.1,
-    demonstrations=0.15,
-    revisits=0.15,
+    plan_rounds=3,
+    plan_minutes=1.0,
+    lessons=2,
     rounds=1,
     episode=0.3,
-    lessons=2,
-    neighbours=2,
     warm_up=0.05,
     episodes=2,
+    feedback=FeedbackHyperparameters(bodies=8, rounds=1, first_seconds=0.12),
     cloning=CloningHyperparameters(epochs=2),
     planner=PlannerHyperparameters(segment=0.04, horizon=2, samples=4, iterations=1, rollout_paths="fitted"),
     learner=Hyperparameters(
@@ -47,7 +45,8 @@ def test_the_whole_way_ends_in_a_run_and_is_not_gone_twice(tmp_path):
     stages = json.loads((run / "stages.json").read_text())
     assert list(stages) == [
         "untrained",
-        "plan 0",
+        "plan",
+        "feedback",
         "lessons 0",
         "clone 0",
         "lessons 1",
@@ -56,7 +55,7 @@ def test_the_whole_way_ends_in_a_run_and_is_not_gone_twice(tmp_path):
         "fine-tuning",
     ]
     assert all(stage["done"] for name, stage in stages.items() if name != "untrained")
-    assert stages["fine-tuning"]["report"]["episodes"] == 2
+    assert stages["feedback"]["report"]["episodes"] == stages["fine-tuning"]["report"]["episodes"] == 2
     assert "| fine-tuning |" in (run / "reproduction.md").read_text()
     policy, env_id, arguments = load_run(run)
     assert (env_id, arguments["control"], arguments["body"]) == (CONFIG.id, "posture", "myo-legs")
@@ -68,7 +67,7 @@ def test_the_whole_way_ends_in_a_run_and_is_not_gone_twice(tmp_path):
 
 @pytest.mark.slow
 def test_without_plans_everything_is_left_to_ppo(tmp_path):
-    run = reproduce(CONFIG.changed({"plans": 0, "core_hours": 4 / 3600}), tmp_path, threads=1)
+    run = reproduce(CONFIG.changed({"plan_rounds": 0, "core_hours": 4 / 3600}), tmp_path, threads=1)
     stages = json.loads((run / "stages.json").read_text())
     assert list(stages) == ["untrained", "warm-up", "fine-tuning"]
     assert stages["fine-tuning"]["report"]["survival"] > 0

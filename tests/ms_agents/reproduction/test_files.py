@@ -5,28 +5,23 @@ import json
 import numpy as np
 import pytest
 from ms_agents.reproduction.config import FILE, Perturbation, ReproductionConfig
-from ms_agents.reproduction.dataset import load_folder, load_lessons, save_lessons
+from ms_agents.reproduction.dataset import load_lessons, save_lessons
 from ms_agents.reproduction.ledger import Ledger
-from ms_agents.reproduction.refiner import Lesson
+from ms_agents.reproduction.lessons import Lesson
 
 IDENTITY = {"id": "MSEmu/Walk-v0", "lookahead": [0.02, 0.04]}
-LESSONS = [Lesson(np.full((n, 5), n, np.float32), np.full((n, 2), -n, np.float32), 2.0 * n, 1.0 * n) for n in (3, 1)]
+LESSONS = [Lesson(np.full((n, 5), n, np.float32), np.full((n, 2), -n, np.float32)) for n in (3, 1)]
 
 
 def test_lessons_come_back_from_a_file_as_they_were(tmp_path):
-    save_lessons(tmp_path / "0.npz", LESSONS, IDENTITY, 1.5)
-    save_lessons(tmp_path / "1.npz", LESSONS[:1], IDENTITY, 2.0)
-    groups, seconds = load_folder(tmp_path, IDENTITY)
-    assert seconds == 3.5
-    assert [len(group) for group in groups] == [2, 1]
-    for found, saved in zip(groups[0], LESSONS, strict=True):
+    save_lessons(tmp_path / "0.npz", LESSONS, IDENTITY)
+    for found, saved in zip(load_lessons(tmp_path / "0.npz", IDENTITY), LESSONS, strict=True):
         np.testing.assert_array_equal(found.observation, saved.observation)
         np.testing.assert_array_equal(found.action, saved.action)
-        assert (found.before, found.after) == (saved.before, saved.after)
 
 
 def test_lessons_for_another_environment_are_refused_by_name(tmp_path):
-    save_lessons(tmp_path / "0.npz", LESSONS, IDENTITY, 1.5)
+    save_lessons(tmp_path / "0.npz", LESSONS, IDENTITY)
     with pytest.raises(ValueError, match="another environment: lookahead differ"):
         load_lessons(tmp_path / "0.npz", IDENTITY | {"lookahead": (0.1,)})
 
@@ -34,7 +29,7 @@ def test_lessons_for_another_environment_are_refused_by_name(tmp_path):
 def test_a_damaged_file_is_called_by_its_name(tmp_path):
     (tmp_path / "0.npz").write_bytes(b"no archive")
     with pytest.raises(ValueError, match=r"0\.npz holds no usable lessons"):
-        load_folder(tmp_path)
+        load_lessons(tmp_path / "0.npz", IDENTITY)
 
 
 def test_an_interrupted_stage_is_paid_for_and_not_done(tmp_path):
@@ -69,7 +64,13 @@ def test_a_damaged_ledger_is_called_by_its_name(tmp_path):
 
 def test_a_configuration_comes_back_from_its_directory(tmp_path):
     config = ReproductionConfig("MSEmu/Walk-v0", {"body": "myo-legs"}).changed(
-        {"rounds": 1, "perturbation.joint_angle": 0.01, "planner.samples": 5, "learner.discriminator.updates": 2}
+        {
+            "rounds": 1,
+            "perturbation.joint_angle": 0.01,
+            "planner.samples": 5,
+            "feedback.rounds": 2,
+            "learner.discriminator.updates": 2,
+        }
     )
     config.save(tmp_path)
     assert ReproductionConfig.load(tmp_path) == config
@@ -86,6 +87,15 @@ def test_unknown_constants_are_refused_with_the_choices(name):
         ReproductionConfig("MSEmu/Walk-v0").changed({name: 1})
 
 
-def test_shares_of_the_budget_must_fit_into_it():
-    with pytest.raises(ValueError, match="together no more than 1"):
-        ReproductionConfig("MSEmu/Walk-v0", demonstrations=0.8, revisits=0.3)
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"warm_up": 1.5}, "share of the budget"),
+        ({"lessons": 1}, "lessons must be at least 2"),
+        ({"perturbation.joint_angle": 0.0}, "perturbation joint_angle must be a positive number"),
+        ({"feedback.effort": -1.0}, "feedback effort must be a positive number"),
+    ],
+)
+def test_values_that_cannot_be_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        ReproductionConfig("MSEmu/Walk-v0").changed(changes)

@@ -14,7 +14,7 @@ from ms_agents.cli_arguments import environment_arguments, importing, plain_valu
 
 @dataclass
 class Reproduce:
-    """Plan a motion, clone the plans, teach the clone where it goes and fine-tune it; the same command continues."""
+    """Plan a motion, find feedback around the plan, clone it and fine-tune the clone; the same command continues."""
 
     id: Annotated[str, tyro.conf.Positional]
     """Id of the environment, such as MSEmu/Walk-v0."""
@@ -29,7 +29,7 @@ class Reproduce:
     preset: Literal["walk", "whole-body"] = "walk"
     """Constants of the search: legs and lumbar spine alone, or all joints with more samples."""
     set: tuple[tuple[str, str], ...] = ()
-    """Other constants, as name and value: --set rounds 4 perturbation.joint_angle 0.03 learner.action_std 0.08."""
+    """Other constants, as name and value: --set rounds 6 feedback.rounds 20 learner.action_std 0.08."""
     run_dir: Path | None = None
     """Where the run is kept; by default runs/<id>-<time>."""
     threads: int | None = None

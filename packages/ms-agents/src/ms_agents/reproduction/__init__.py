@@ -1,3 +1,3 @@
-"""From plans to policies: demonstrations by search, cloning, visited states searched anew, and fine-tuning by PPO."""
+"""From a plan to a policy: feedback that keeps a body on the plan, cloning, lessons where clones go, and PPO."""
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ms_agents.ppo.policy import TrackingPolicy
 from ms_agents.reproduction.config import CloningHyperparameters
-from ms_agents.reproduction.refiner import Lesson
+from ms_agents.reproduction.lessons import Lesson
 
 LASTING = 1_000_000
 """Observations that the statistics of the clone count for, so that fine-tuning does not move them under the policy."""
@@ -34,19 +34,19 @@ class CloningResult:
 
 def clone(
     policy: TrackingPolicy,
-    lessons: Sequence[Sequence[Lesson]],
+    lessons: Sequence[Lesson],
     hp: CloningHyperparameters,
     seed: int,
     report: Callable[[int, float], None],
 ) -> CloningResult:
     """Teach a policy what lessons say, from where it is.
 
-    The scale of observations becomes that of the lessons. Groups of lessons from one trajectory are held out whole,
-    and stay held out when later ones are added.
+    The scale of observations becomes that of the lessons. Whole lessons are held out, and stay held out when later ones
+    are added.
 
     Args:
         policy: The policy, on the CPU.
-        lessons: Lessons of each trajectory.
+        lessons: What it is taught.
         hp: Constants.
         seed: Of the order of frames and the noise.
         report: Told pass and held-out loss.
@@ -55,12 +55,12 @@ def clone(
         How well the best weights, which the policy keeps, do on the held-out lessons.
 
     Raises:
-        ValueError: If there are fewer than two groups.
+        ValueError: If there are fewer than two lessons.
     """
     if len(lessons) < 2:
-        raise ValueError(f"cloning needs lessons of at least two trajectories, got {len(lessons)}")
+        raise ValueError(f"cloning needs at least two lessons, got {len(lessons)}")
     apart = set(range(0, len(lessons), max(round(1 / hp.held_out), 2)))
-    observation, action = _frames([group for i, group in enumerate(lessons) if i not in apart])
+    observation, action = _frames([lesson for i, lesson in enumerate(lessons) if i not in apart])
     other, wanted = _frames([lessons[i] for i in apart])
     policy.normalizer.count.zero_()
     policy.normalizer.update(observation)
@@ -96,7 +96,6 @@ def _copied(module: torch.nn.Module) -> dict[str, Tensor]:
     return {name: values.clone() for name, values in module.state_dict().items()}
 
 
-def _frames(groups: Sequence[Sequence[Lesson]]) -> tuple[Tensor, Tensor]:
-    flat = [lesson for group in groups for lesson in group]
-    observation = np.concatenate([lesson.observation for lesson in flat])
-    return torch.from_numpy(observation), torch.from_numpy(np.concatenate([lesson.action for lesson in flat]))
+def _frames(lessons: Sequence[Lesson]) -> tuple[Tensor, Tensor]:
+    observation = np.concatenate([lesson.observation for lesson in lessons])
+    return torch.from_numpy(observation), torch.from_numpy(np.concatenate([lesson.action for lesson in lessons]))

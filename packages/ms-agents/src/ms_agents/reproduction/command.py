@@ -1,4 +1,4 @@
-"""The whole way from plans to a policy, in stages that can be interrupted."""
+"""The whole way from a plan to a policy, in stages that can be interrupted."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from time import process_time
 from typing import Any
 
 import numpy as np
@@ -16,18 +15,22 @@ from rich.markdown import Markdown
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ms_agents.checkpoint import read_checkpoint, write_checkpoint
+from ms_agents.controllers import Policy
 from ms_agents.evaluation import evaluate, make_evaluation_env
-from ms_agents.planning import Plan
+from ms_agents.identity import environment_identity
+from ms_agents.planning import Plan, PlanRequest
 from ms_agents.planning.command import search
+from ms_agents.planning.stage import make_stage
 from ms_agents.ppo.algorithm import AggregatedPPO
 from ms_agents.reproduction.cloning import clone
 from ms_agents.reproduction.config import FILE, ReproductionConfig
 from ms_agents.reproduction.curve import table
-from ms_agents.reproduction.dataset import load_folder, save_lessons
+from ms_agents.reproduction.dataset import load_lessons, save_lessons
+from ms_agents.reproduction.feedback import Feedback, FeedbackPolicy
 from ms_agents.reproduction.fine_tuning import prime
-from ms_agents.reproduction.ledger import FINE_TUNING, UNTRAINED, WARM_UP, Ledger
-from ms_agents.reproduction.refiner import Lesson, Refiner
-from ms_agents.reproduction.states import Trajectory, roll_out
+from ms_agents.reproduction.identification import Identification
+from ms_agents.reproduction.ledger import FEEDBACK, FINE_TUNING, PLAN, UNTRAINED, WARM_UP, Ledger
+from ms_agents.reproduction.lessons import take_lessons
 from ms_agents.run_lock import run_lock
 from ms_agents.runs import BEST, LAST, new_run_directory, write_text
 from ms_agents.training import train
@@ -36,10 +39,11 @@ from ms_agents.training import train
 def reproduce(
     config: ReproductionConfig, run: Path | None = None, threads: int | None = None, console: Console | None = None
 ) -> Path:
-    """Plan a motion, clone the plans, teach the clone where it goes, and fine-tune it by PPO.
+    """Plan a motion, find feedback that keeps a body on the plan, clone it, and fine-tune the clone by PPO.
 
-    The run directory is that of a training run, with ``reproduction.json``, ``plans/``, ``lessons/`` and ``clones/``
-    of each round, ``stages.json`` and ``reproduction.md``. The same call continues what is there.
+    The run directory is that of a training run, with ``reproduction.json``, ``plan.npz``, ``feedback.npz``,
+    ``lessons/`` and ``clones/`` of each round, ``stages.json`` and ``reproduction.md``. The same call continues what is
+    there.
 
     Args:
         config: What to reproduce.
@@ -85,11 +89,12 @@ class Reproduction:
     def run(self) -> None:
         """All stages."""
         config, budget = self.config, 3600 * self.config.core_hours
-        self._score(UNTRAINED, None)
-        self._plan()
-        for number in range(config.rounds + 1 if config.plans else 0):
-            share = config.revisits / config.rounds if number else config.demonstrations
-            self._teach(number, share * budget)
+        self._score(UNTRAINED, lambda env: UNTRAINED)
+        if config.plan_rounds:
+            self._plan()
+            self._identify()
+        for number in range(config.rounds + 1 if config.plan_rounds else 0):
+            self._teach(number)
             self._clone(number)
         self._warm_up(config.warm_up * budget)
         self._fine_tune(budget)
@@ -97,80 +102,70 @@ class Reproduction:
         self._console.print(Markdown(table(self.folder)))
 
     def _plan(self) -> None:
-        """Plans of the motion, one for each seed."""
-        for number in range(self.config.plans):
-            with_seed = replace(self.config.request, seed=self.config.seed + number)
-            path = self.folder / "plans" / f"{number}.npz"
-            if not self.ledger[f"plan {number}"].done:
-                with self.ledger.clocked(f"plan {number}") as stage:
-                    stage.at_least(Plan.load(path).core_seconds if path.is_file() else 0.0)
-                    search(with_seed, path, core_minutes=self.config.plan_minutes, threads=self._threads)
+        """The plan of the motion."""
+        if not self.ledger[PLAN].done:
+            with self.ledger.clocked(PLAN) as stage:
+                stage.at_least(Plan.load(self._plan_path).core_seconds if self._plan_path.is_file() else 0.0)
+                search(self._request(), self._plan_path, core_minutes=self.config.plan_minutes, threads=self._threads)
 
-    def _teach(self, number: int, budget: float) -> None:
-        """Lessons along plans, or else along what the last clone does, until the budget is spent."""
-        name, folder = f"lessons {number}", self.folder / "lessons" / str(number)
-        if self.ledger[name].done:
+    def _request(self) -> PlanRequest:
+        """What to plan: some rounds of a looping motion, or the whole of another."""
+        with closing(make_stage(self.config.request, 1)) as env:
+            seconds = self.config.plan_rounds * env.clip.duration if env.clip.loop else None
+        return replace(self.config.request, seconds=seconds)
+
+    def _identify(self) -> None:
+        """The feedback around the plan, scored."""
+        config, stage = self.config, self.ledger[FEEDBACK]
+        if not stage.done:
+            with self.ledger.clocked(FEEDBACK), self._progress(FEEDBACK, config.feedback.rounds) as advance:
+                found = Identification(
+                    config.request,
+                    Plan.load(self._plan_path),
+                    config.feedback,
+                    config.perturbation,
+                    config.seed,
+                    self._threads,
+                )
+                with closing(found):
+                    found.run(lambda n, upright: advance(n, f"{100 * upright:.0f} % up")).save(self._feedback_path)
+        self._score(FEEDBACK, lambda env: FeedbackPolicy(self._feedback(env), env))
+
+    def _teach(self, number: int) -> None:
+        """Lessons along what the feedback does, or else the last clone."""
+        config, path = self.config, self._lessons_path(number)
+        if self.ledger[f"lessons {number}"].done:
             return
-        with (
-            self.ledger.clocked(name) as stage,
-            self._progress(f"lessons {number}", budget) as advance,
-            closing(Refiner(self.config.request, self.config.neighbours, self._threads)) as refiner,
-        ):
-            groups, spent = load_folder(folder, refiner.identity)
-            stage.at_least(spent)
-            source = self._along_clone(number - 1) if number else self._along_plans(refiner.horizon_steps)
-            attempt = len(groups)
-            while spent < budget:
-                begun, generator = process_time(), np.random.default_rng([self.config.seed, number, attempt])
-                lessons = self._lessons(refiner, source(generator), generator)
-                spent += (seconds := process_time() - begun)
-                attempt += 1
-                if lessons:
-                    save_lessons(folder / f"{len(groups):05}.npz", lessons, refiner.identity, seconds)
-                    groups.append(lessons)
-                    advance(spent, _improvement(lessons))
-            stage.notes = {"trajectories": len(groups), "states": sum(len(x.action) for g in groups for x in g)}
-
-    def _lessons(self, refiner: Refiner, trajectory: Trajectory, generator: np.random.Generator) -> list[Lesson]:
-        """Lessons at random steps of a trajectory."""
-        steps = len(trajectory) - refiner.horizon_steps
-        if steps <= 0:
-            return []
-        chosen = generator.choice(steps, min(self.config.lessons, steps), replace=False)
-        taught = (refiner.teach(trajectory, int(step), self.config.perturbation, generator) for step in chosen)
-        return [lesson for lesson in taught if lesson is not None]
-
-    def _along_plans(self, steps: int) -> Callable[[np.random.Generator], Trajectory]:
-        """The plans that are longer than some control steps."""
-        folder = self.folder / "plans"
-        plans = [Trajectory.of_plan(Plan.load(path)) for path in sorted(folder.glob("*.npz"))]
-        plans = [plan for plan in plans if len(plan) > steps]
-        if not plans:
-            raise ValueError(f"no plan in {folder} got anywhere; give more plan_minutes")
-        return lambda generator: plans[generator.integers(len(plans))]
-
-    def _along_clone(self, number: int) -> Callable[[np.random.Generator], Trajectory]:
-        """What a clone does from near the motion."""
-        policy = self._model(read_checkpoint(self._checkpoint(number)))
-        env: Any = make_evaluation_env(self._training.id, episodes=1, **self._training.all_env_kwargs).unwrapped
-        seconds, perturbation = self.config.episode, self.config.perturbation
-        return lambda generator: roll_out(env, policy, seconds, perturbation, generator)
+        arguments = self._training.all_env_kwargs
+        env: Any = make_evaluation_env(self._training.id, episodes=config.lessons, **arguments).unwrapped
+        with self.ledger.clocked(f"lessons {number}") as stage, closing(env):
+            lessons = take_lessons(
+                env,
+                self._feedback(env),
+                self._model(read_checkpoint(self._checkpoint(number - 1))) if number else None,
+                config.perturbation,
+                0.0 if number else config.lesson_noise,
+                config.episode,
+                np.random.default_rng([config.seed, number]),
+            )
+            save_lessons(path, lessons, environment_identity(env))
+            stage.notes = {"trajectories": len(lessons), "states": sum(len(lesson.action) for lesson in lessons)}
 
     def _clone(self, number: int) -> None:
         """A policy from all lessons so far, scored."""
         name, path = f"clone {number}", self._checkpoint(number)
         if not self.ledger[name].done:
             model = self._model(None)  # from the weights of the last clone, held-out lessons would not be new
-            folders = [self.folder / "lessons" / str(n) for n in range(number + 1)]
-            groups = [group for folder in folders for group in load_folder(folder, model.identity)[0]]
+            files = (load_lessons(self._lessons_path(n), model.identity) for n in range(number + 1))
+            lessons = [lesson for file in files for lesson in file]
             constants, seed = self.config.cloning, self.config.seed
             with self.ledger.clocked(name) as stage, self._progress(name, constants.epochs) as advance:
-                result = clone(model.policy, groups, constants, seed, lambda n, loss: advance(n, f"loss {loss:.4f}"))
+                result = clone(model.policy, lessons, constants, seed, lambda n, loss: advance(n, f"loss {loss:.4f}"))
                 stage.notes = {"epochs": result.epochs, "loss": result.loss, "explained": result.explained}
                 self._training.save(self.folder, model.identity)
                 write_checkpoint(path, model.policy_state_dict())
         if self.ledger[name].report is None:
-            self._score(name, path)
+            self._score(name, lambda env: self._model(read_checkpoint(path)))
             if self._best_clone() == path:
                 write_checkpoint(self.folder / BEST, read_checkpoint(path))
 
@@ -187,7 +182,7 @@ class Reproduction:
         """The checkpoint that fine-tuning starts from."""
         if self.ledger[WARM_UP].done:
             return
-        clone = read_checkpoint(self._best_clone())["policy"] if self.config.plans else None
+        clone = read_checkpoint(self._best_clone())["policy"] if self.config.plan_rounds else None
         with self.ledger.clocked(WARM_UP) as stage, self._progress(WARM_UP, budget) as advance:
             steps = prime(self.config, self.folder, clone, budget, self._threads, lambda spent: advance(spent, ""))
             stage.notes = {"steps": steps}
@@ -208,17 +203,16 @@ class Reproduction:
                 train(training, self.folder, resume=True, console=self._console)
                 if read_checkpoint(last)["num_timesteps"] < training.steps:
                     raise KeyboardInterrupt
-        self._score(FINE_TUNING, self.folder / BEST)
+        self._score(FINE_TUNING, lambda env: self._model(read_checkpoint(self.folder / BEST)))
 
-    def _score(self, name: str, checkpoint: Path | None) -> None:
-        """What a policy, or no policy, can do under the protocol; not counted in the budget."""
+    def _score(self, name: str, policy: Callable[[Any], Policy | str]) -> None:
+        """What a policy, made for an environment, can do under the protocol; not counted in the budget."""
         if self.ledger[name].report is not None:
             return
         config = self._training
-        policy = UNTRAINED if checkpoint is None else self._model(read_checkpoint(checkpoint))
         env = make_evaluation_env(config.id, episodes=self.config.episodes, **config.all_env_kwargs)
         with closing(env):
-            report = evaluate(policy, env, seed=config.seed, name=name)
+            report = evaluate(policy(env), env, seed=config.seed, name=name)
         self.ledger.scored(name, report)
         self._console.print(
             f"{name}: {self.ledger.core_seconds / 60:.1f} core-min, survival {report.survival:.2f} s, "
@@ -232,6 +226,20 @@ class Reproduction:
             return AggregatedPPO.from_state_dict(state, device="cpu")
         with closing(self._training.make_env()) as env:
             return AggregatedPPO(env=env, hyperparameters=self.config.learner, seed=self.config.seed, device="cpu")
+
+    def _feedback(self, env: Any) -> Feedback:
+        return Feedback.load(self._feedback_path, Plan.load(self._plan_path), env.unwrapped)
+
+    @property
+    def _plan_path(self) -> Path:
+        return self.folder / "plan.npz"
+
+    @property
+    def _feedback_path(self) -> Path:
+        return self.folder / "feedback.npz"
+
+    def _lessons_path(self, number: int) -> Path:
+        return self.folder / "lessons" / f"{number}.npz"
 
     def _checkpoint(self, number: int) -> Path:
         return self.folder / "clones" / f"{number}.pt"
@@ -247,8 +255,3 @@ class Reproduction:
                 bar.update(task, completed=min(done, total), status=status)
 
             yield advance
-
-
-def _improvement(lessons: list[Lesson]) -> str:
-    before, after = (np.mean([getattr(lesson, name) for lesson in lessons]) for name in ("before", "after"))
-    return f"cost {before:.0f} to {after:.0f}"

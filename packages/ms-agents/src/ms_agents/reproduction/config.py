@@ -15,32 +15,68 @@ from ms_agents.planning.stage import reflex_gains
 from ms_agents.runs import TrainingConfig, write_text
 from ms_agents.versions import package_versions
 
+REFLEX = {"stiffness": 20.0, "damping": 1.2}
+"""Gains under the offsets by default; of stiffer muscles, which chatter, linear models say little."""
 FILE = "reproduction.json"
 """Where a run directory says what it reproduces."""
 
 
 @dataclass(frozen=True)
 class Perturbation(HyperparameterSet):
-    """How far the states that are taught lie around those of plans and policies; standard deviations.
+    """How far roll-outs begin from the motion, and with it the scale of deviations; standard deviations.
 
     Attributes:
         joint_angle: Of every independent joint, rad; ten times that per second for velocities.
         root_displacement: Of the root along each horizontal axis, m.
+        root_height: Of the root, m.
         root_rotation: Of the root about each axis, rad.
-        root_velocity: Of the root along each horizontal axis, m/s.
+        root_velocity: Of the root along each axis, m/s.
         root_angular_velocity: Of the root about each axis, rad/s.
     """
 
-    joint_angle: float = 0.02
-    root_displacement: float = 0.08
-    root_rotation: float = 0.03
-    root_velocity: float = 0.12
+    joint_angle: float = 0.025
+    root_displacement: float = 0.04
+    root_height: float = 0.03
+    root_rotation: float = 0.025
+    root_velocity: float = 0.1
     root_angular_velocity: float = 0.2
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if not value >= 0:
-                raise ValueError(f"perturbation {name} must be a number of at least 0, got {value!r}")
+            if not value > 0:
+                raise ValueError(f"perturbation {name} must be a positive number, got {value!r}")
+
+
+@dataclass(frozen=True)
+class FeedbackHyperparameters(HyperparameterSet):
+    """Constants of the feedback around the plan.
+
+    Attributes:
+        bodies: Roll-outs of a round, which run side by side.
+        rounds: How often bodies are rolled out, under the feedback found so far, and models fitted anew.
+        first_seconds: Length of the roll-outs of the first round, in which nothing catches a falling body, s.
+        seconds: Of the later ones, s.
+        segment_steps: Control steps of a segment, at most; a looping motion is a whole number of segments.
+        noise: Of the offsets, in deviations of the search's noise.
+        ridge: Weight of the prior of the models, in samples.
+        effort: Factor on the cost of the offsets; without it gains are as high as roll-outs without noise would allow.
+        limit: Largest change of an offset, rad.
+    """
+
+    bodies: int = 128
+    rounds: int = 14
+    first_seconds: float = 0.5
+    seconds: float = 2.1
+    segment_steps: int = 3
+    noise: float = 0.2
+    ridge: float = 10.0
+    effort: float = 1e4
+    limit: float = 0.35
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if not value > 0:
+                raise ValueError(f"feedback {name} must be a positive number, got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -50,20 +86,20 @@ class CloningHyperparameters(HyperparameterSet):
     Attributes:
         learning_rate: Of Adam.
         minibatch: Frames per gradient step.
-        epochs: Most passes over the demonstrations.
-        patience: Passes without improvement on the held-out episodes after which it stops.
-        held_out: Share of the episodes that are held out.
+        epochs: Most passes over the lessons.
+        patience: Passes without improvement on the held-out lessons after which it stops.
+        held_out: Share of the lessons that are held out.
         weight_decay: Of Adam with decoupled weight decay.
         observation_noise: Standard deviation of what is added to normalised observations.
     """
 
     learning_rate: float = 1e-3
     minibatch: int = 256
-    epochs: int = 300
-    patience: int = 30
+    epochs: int = 100
+    patience: int = 12
     held_out: float = 0.1
     weight_decay: float = 1e-2
-    observation_noise: float = 0.3
+    observation_noise: float = 0.1
 
     def __post_init__(self) -> None:
         for name in ("minibatch", "epochs", "patience"):
@@ -75,6 +111,7 @@ class CloningHyperparameters(HyperparameterSet):
 
 PARTS: dict[str, type[HyperparameterSet]] = {
     "perturbation": Perturbation,
+    "feedback": FeedbackHyperparameters,
     "cloning": CloningHyperparameters,
     "planner": PlannerHyperparameters,
     "learner": Hyperparameters,
@@ -91,17 +128,16 @@ class ReproductionConfig:
         env_kwargs: Arguments of the environment, such as ``body``.
         core_hours: Budget of processor time; scoring is not counted.
         seed: Of everything.
-        plans: Number of plans, of different seeds; 0 leaves everything to PPO.
-        plan_minutes: Budget of each, processor time in min.
-        demonstrations: Share of the budget for lessons along the plans.
-        revisits: Share of the budget for lessons along what the clones do.
+        plan_rounds: Rounds of a looping motion that are planned; 0, for any motion, leaves everything to PPO.
+        plan_minutes: Budget of the plan, processor time in min.
+        lessons: Trajectories that are taught at a time.
+        lesson_noise: Standard deviation of what disturbs the actions of the first lessons.
+        episode: Longest trajectory, s.
         rounds: How often clones are taught where they go, and cloned anew.
-        episode: Longest trajectory of a clone, s.
-        lessons: Lessons of a trajectory.
-        neighbours: States of a lesson beside its own.
         warm_up: Share of the budget in which critic and discriminator learn from the best clone before it may change.
         episodes: Episodes of a score.
-        perturbation: Of the demonstrations.
+        perturbation: Of the starts of roll-outs and lessons, around the motion.
+        feedback: Constants of the teacher.
         cloning: Constants of cloning.
         planner: Constants of the search.
         learner: Constants of fine-tuning.
@@ -111,17 +147,16 @@ class ReproductionConfig:
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
     core_hours: float = 10.0
     seed: int = 0
-    plans: int = 2
-    plan_minutes: float = 10.0
-    demonstrations: float = 0.05
-    revisits: float = 0.35
-    rounds: int = 6
-    episode: float = 3.0
-    lessons: int = 8
-    neighbours: int = 32
+    plan_rounds: int = 9
+    plan_minutes: float = 30.0
+    lessons: int = 32
+    lesson_noise: float = 0.05
+    episode: float = 10.0
+    rounds: int = 4
     warm_up: float = 0.03
     episodes: int = 32
     perturbation: Perturbation = field(default_factory=Perturbation)
+    feedback: FeedbackHyperparameters = field(default_factory=FeedbackHyperparameters)
     cloning: CloningHyperparameters = field(default_factory=CloningHyperparameters)
     planner: PlannerHyperparameters = field(default_factory=lambda: PlannerHyperparameters.preset("walk"))
     learner: Hyperparameters = field(default_factory=lambda: Hyperparameters(action_std=0.05, learning_rate=1e-4))
@@ -129,21 +164,21 @@ class ReproductionConfig:
     def __post_init__(self) -> None:
         if not self.core_hours > 0:
             raise ValueError(f"core_hours must be a positive number, got {self.core_hours!r}")
-        shares = self.demonstrations, self.revisits, self.warm_up
-        if self.demonstrations <= 0 or min(shares) < 0 or sum(shares) > 1:
-            raise ValueError(
-                "demonstrations must be a share of the budget above 0, revisits and warm_up of at least 0, "
-                f"and together no more than 1, got {shares}"
-            )
-        for name, least in (("plans", 0), ("rounds", 0), ("lessons", 1), ("neighbours", 0), ("episodes", 1)):
+        if not 0 <= self.warm_up <= 1:
+            raise ValueError(f"warm_up must be a share of the budget in [0, 1], got {self.warm_up!r}")
+        for name, least in (("plan_rounds", 0), ("rounds", 0), ("lessons", 2), ("episodes", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)!r}")
 
     @property
     def request(self) -> PlanRequest:
         """What to plan; with fitted muscle paths, as the policy will be trained."""
-        arguments = {"muscle_paths": "fitted", **self.env_kwargs}
+        arguments = {"muscle_paths": "fitted", **self.env_kwargs, "reflex": self._reflex}
         return PlanRequest(self.id, arguments, seed=self.seed, hyperparameters=self.planner)
+
+    @property
+    def _reflex(self) -> dict[str, float]:
+        return reflex_gains({**self.env_kwargs, "reflex": REFLEX | dict(self.env_kwargs.get("reflex", {}))})
 
     def changed(self, changes: Mapping[str, Any]) -> ReproductionConfig:
         """The same but for some constants.
@@ -172,7 +207,7 @@ class ReproductionConfig:
         own = {"control": "posture", "muscle_paths": "fitted", "key_body_termination": 1.0}
         return TrainingConfig(
             id=self.id,
-            env_kwargs={**own, **self.env_kwargs, "reflex": reflex_gains(self.env_kwargs)},
+            env_kwargs={**own, **self.env_kwargs, "reflex": self._reflex},
             steps=steps,
             threads=threads,
             seed=self.seed,

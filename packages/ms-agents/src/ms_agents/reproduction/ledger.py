@@ -15,7 +15,7 @@ from ms_agents.runs import write_text
 
 FILE = "stages.json"
 """Where a run directory keeps its ledger."""
-UNTRAINED, WARM_UP, FINE_TUNING = "untrained", "warm-up", "fine-tuning"
+UNTRAINED, PLAN, FEEDBACK, WARM_UP, FINE_TUNING = "untrained", "plan", "feedback", "warm-up", "fine-tuning"
 """Names of stages that are not numbered."""
 
 

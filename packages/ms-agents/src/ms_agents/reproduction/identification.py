@@ -1,0 +1,148 @@
+"""Finding the feedback around a plan: roll out, fit linear models, solve for gains, and again with these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ms_agents.planning import Plan, PlanRequest
+from ms_agents.planning.cost import TrackingCost
+from ms_agents.planning.rollouts import Rollouts
+from ms_agents.planning.stage import make_stage
+from ms_agents.reproduction.config import FeedbackHyperparameters, Perturbation
+from ms_agents.reproduction.coordinates import Coordinates
+from ms_agents.reproduction.deviations import Deviations
+from ms_agents.reproduction.dynamics import Samples, linear_models
+from ms_agents.reproduction.feedback import Feedback, FeedbackPolicy, regulator_gains
+from ms_agents.reproduction.nominal import Nominal
+
+Array = NDArray[np.float64]
+
+PROBE = 1e-3
+"""Change of a coordinate from which the derivatives of the cost are taken, rad, m, rad/s or m/s."""
+
+
+class Identification:
+    """Linear models fitted to roll-outs under the feedback that they led to (as in Levine and Abbeel 2014, section 4).
+
+    Derivatives at a point are of little use where stiff reflexes meet a floor; what is fitted to bodies that are
+    disturbed as much as the feedback will have to bear is a model of just that.
+
+    Args:
+        request: What was planned.
+        plan: The plan.
+        hyperparameters: Constants.
+        perturbation: Of the bodies at the beginning of roll-outs.
+        seed: Of everything random.
+        threads: Threads that step physics; by default one per core.
+    """
+
+    def __init__(
+        self,
+        request: PlanRequest,
+        plan: Plan,
+        hyperparameters: FeedbackHyperparameters,
+        perturbation: Perturbation,
+        seed: int,
+        threads: int | None = None,
+    ) -> None:
+        self._hp = hp = hyperparameters
+        self._env = env = make_stage(request, hp.bodies, threads, "fitted")
+        self._nominal = Nominal.of_plan(plan, env.clip, env.body, env.control_timestep)
+        self._coordinates = Coordinates(env.body)
+        self._scale = self._coordinates.scale(perturbation)
+        rollouts = Rollouts(env, request.hyperparameters)
+        self._joints, self._deviation = rollouts.joints, rollouts.deviation
+        self._tolerance = request.hyperparameters.tolerances.offset
+        self._cost = Deviations(env, request.hyperparameters)
+        self._limits = TrackingCost(tuple(env.body.key_bodies), request.hyperparameters)
+        self._steps = _segment_steps(len(self._nominal), hp.segment_steps, self._nominal.loop)
+        self._segments = -(-len(self._nominal) // self._steps)
+        self._generator = np.random.default_rng(seed)
+
+    def run(self, report: Callable[[int, float], None]) -> Feedback:
+        """All rounds.
+
+        Args:
+            report: Told how many rounds are done and how long the bodies of the last one stayed up, as a share.
+
+        Returns:
+            The feedback after the last round.
+        """
+        hp, cost, samples = self._hp, self._state_cost(), list[Samples]()
+        effort = hp.effort * np.diag(1 / (len(self._joints) * (self._tolerance * self._deviation) ** 2))
+        loop, duration = self._nominal.loop, self._steps * self._nominal.timestep
+        feedback = self._feedback(np.zeros((self._segments, len(effort), self._coordinates.size + len(effort))))
+        for number in range(hp.rounds):
+            found, upright = self._roll_out(feedback, hp.seconds if number else hp.first_seconds)
+            samples.append(found)
+            models = linear_models(
+                Samples.joined(samples), self._segments, loop, duration, self._scale, 0.3 * self._deviation, hp.ridge
+            )
+            feedback = self._feedback(regulator_gains(models, cost, effort, loop))
+            report(number + 1, upright)
+        return feedback
+
+    def close(self) -> None:
+        """Close the environments."""
+        self._env.close()
+
+    def _feedback(self, gains: Array) -> Feedback:
+        return Feedback(self._nominal, self._coordinates, gains, self._steps, self._joints, self._hp.limit)
+
+    def _roll_out(self, feedback: Feedback, seconds: float) -> tuple[Samples, float]:
+        """Samples of bodies led by feedback and noise from near the trajectory, and the share still up at the end."""
+        env, hp, steps = self._env, self._hp, self._steps
+        segments = max(round(seconds / (steps * env.control_timestep)), 1)
+        latest = self._segments if self._nominal.loop else max(self._segments - segments, 1)
+        self._place(self._generator.integers(0, latest, env.num_envs) * steps)
+        policy, alive = FeedbackPolicy(feedback, env), np.ones(env.num_envs, dtype=np.bool_)
+        state, parts = feedback.deviation(env), list[Samples]()
+        for _ in range(segments):
+            segment, before = feedback.segment(env.time).astype(np.int64), policy.change
+            noise = hp.noise * self._deviation * self._generator.standard_normal(before.shape)
+            taken = np.zeros_like(before)
+            for _ in range(steps):
+                policy.look()
+                policy.change = np.clip(policy.change + noise, -hp.limit, hp.limit)
+                taken += policy.change / steps
+                env.step(feedback.actions(policy.change, env.time))
+                alive &= ~self._limits.failed(*env.tracking_state())
+            following = feedback.deviation(env)
+            parts.append(Samples(state[alive], before[alive], taken[alive], following[alive], segment[alive]))
+            state = following
+        return Samples.joined(parts), float(alive.mean())
+
+    def _place(self, step: NDArray[np.int64]) -> None:
+        """Put all bodies near the motion, where episodes begin, at control steps (N,)."""
+        env, length = self._env, self._env.clip.duration
+        env.reset(options={"phase": step * env.control_timestep / length})
+        qpos, qvel, activation = env.coordinates()
+        near = self._scale * self._generator.standard_normal((len(step), self._coordinates.size))
+        env.place(*self._coordinates.displaced(qpos, qvel, near), activation, env.time)
+
+    def _state_cost(self) -> Array:
+        """Second derivatives of the cost of planning at the beginning of every segment, (S, D, D)."""
+        size, count = self._coordinates.size, self._env.num_envs
+        probes = PROBE * np.concatenate([np.eye(size), -np.eye(size)])
+        cost = np.empty((self._segments, size, size))
+        for segment in range(self._segments):
+            time = np.full(2 * size, segment * self._steps * self._nominal.timestep)
+            nominal = self._nominal.at(time)
+            qpos, qvel = self._coordinates.displaced(nominal["qpos"], nominal["qvel"], probes)
+            found = []
+            for first in range(0, 2 * size, count):
+                rows = np.minimum(np.arange(first, first + count), 2 * size - 1)
+                self._env.place(qpos[rows], qvel[rows], nominal["activation"][rows], time[rows])
+                found.append(self._cost.of(self._env))
+            values = np.concatenate(found)[: 2 * size]
+            slope = (values[:size] - values[size:]) / (2 * PROBE)
+            cost[segment] = slope @ slope.T
+        return cost
+
+
+def _segment_steps(length: int, most: int, loop: bool) -> int:
+    """Control steps of a segment; those of a looping motion divide its length."""
+    return max(steps for steps in range(1, most + 1) if not loop or length % steps == 0)

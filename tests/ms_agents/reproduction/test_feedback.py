@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from ms_agents.planning import PlannerHyperparameters, PlanRequest
+from ms_agents.planning.cost import TrackingCost
+from ms_agents.planning.plan import Plan, SearchState
+from ms_agents.planning.stage import Performance, make_stage
+from ms_agents.reproduction.config import REFLEX, FeedbackHyperparameters, Perturbation
+from ms_agents.reproduction.coordinates import Coordinates
+from ms_agents.reproduction.deviations import Deviations
+from ms_agents.reproduction.dynamics import Samples, linear_models
+from ms_agents.reproduction.feedback import Feedback, FeedbackPolicy, regulator_gains
+from ms_agents.reproduction.identification import Identification
+from ms_agents.reproduction.lessons import take_lessons
+from ms_agents.reproduction.nominal import Nominal
+from ms_envs.motions.balance_table import BalanceTable
+
+HP = PlannerHyperparameters(rollout_paths="fitted")
+REQUEST = PlanRequest(
+    "ms_envs:MSEmu/Walk-v0", {"body": "myo-legs", "muscle_paths": "fitted", "root_support": 40.0}, hyperparameters=HP
+)
+ROUND = 63
+"""Control steps of a round of walking."""
+
+
+@pytest.fixture(scope="module")
+def env():
+    made = make_stage(REQUEST, 4, 1)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    """Three rounds of walking on a support, with actions that differ from round to round."""
+    env = make_stage(REQUEST, 1)
+    performance = Performance(env)
+    for step in range(3 * ROUND):
+        performance.act(np.full(env.single_action_space.shape, 0.05 * (step // ROUND), np.float32))
+    env.close()
+    state = SearchState(np.zeros((1, 1)), {})
+    return Plan(REQUEST, {}, {}, "complete", 3.78, 1.0, performance.rows(), state)
+
+
+def test_the_squared_deviations_are_the_cost_of_planning(env):
+    env.reset(options={"phase": 0.0})
+    env.step(np.random.default_rng(0).uniform(-0.3, 0.3, env.action_space.shape).astype(np.float32))
+    table, time = BalanceTable(env.clip, env.body), env.time
+    terms = TrackingCost(tuple(env.body.key_bodies), HP).terms(
+        *env.tracking_state(), env.balance(), table.at(time), table.contact(time)
+    )
+    deviations = Deviations(env, HP).of(env)
+    np.testing.assert_allclose((deviations**2).sum(axis=1), sum(terms.values()), rtol=1e-3)
+
+
+def test_states_displaced_by_a_deviation_deviate_by_it(env):
+    env.reset(options={"phase": 0.3})
+    qpos, qvel, _ = env.coordinates()
+    coordinates = Coordinates(env.body)
+    deviation = coordinates.scale(Perturbation()) * np.random.default_rng(0).standard_normal((4, coordinates.size))
+    moved = coordinates.displaced(qpos, qvel, deviation)
+    np.testing.assert_allclose(coordinates.between(*moved, qpos, qvel), deviation, atol=1e-9)
+    np.testing.assert_array_equal(env.body.complete(moved[0].copy()), moved[0])
+
+
+def test_the_nominal_trajectory_is_the_mean_of_later_rounds_on_the_motion(env, plan):
+    nominal = Nominal.of_plan(plan, env.clip, env.body, env.control_timestep)
+    assert len(nominal) == ROUND
+    np.testing.assert_allclose(nominal.action, 0.075, atol=1e-6)
+    early, late = nominal.at(np.array([0.5])), nominal.at(np.array([0.5 + env.clip.duration]))
+    np.testing.assert_allclose(late["qpos"][0, :3] - early["qpos"][0, :3], env.clip.cycle_offset, atol=1e-12)
+    np.testing.assert_array_equal(late["qvel"], early["qvel"])
+    reference, _ = env.clip.coordinates(env.control_timestep * np.arange(ROUND))
+    np.testing.assert_allclose((nominal.qpos - reference)[:, :2].mean(axis=0), 0.0, atol=1e-9)
+
+
+def test_the_nominal_trajectory_of_a_single_round_is_refused(env, plan):
+    short = replace(plan, rows={name: values[:ROUND] for name, values in plan.rows.items()})
+    with pytest.raises(ValueError, match="at least two rounds"):
+        Nominal.of_plan(short, env.clip, env.body, env.control_timestep)
+
+
+def test_models_of_a_linear_system_are_the_system():
+    generator, count, segments = np.random.default_rng(0), 3000, 3
+    truth = generator.normal(size=(segments, 4, 8))
+    state, before, offset = generator.normal(size=(count, 4)), *generator.normal(size=(2, count, 2))
+    segment = generator.integers(0, segments, count)
+    following = np.einsum("nij,nj->ni", truth[segment], np.concatenate([state, before, offset], axis=1)) + 1.0
+    samples = Samples(state, before, offset, following, segment)
+    alone = [linear_models(_only(samples, s), segments, False, 0.1, np.ones(4), np.ones(2), 1e-6)[s] for s in range(3)]
+    np.testing.assert_allclose(alone, truth, atol=1e-6)
+
+
+def _only(samples: Samples, segment: int) -> Samples:
+    kept = samples.segment == segment
+    return Samples(*(getattr(samples, name)[kept] for name in Samples.__dataclass_fields__))
+
+
+def test_gains_stabilise_what_falls():
+    """A pendulum upside down whose motor remembers what it did last."""
+    model = np.array([[1.0, 0.1, 0.0, 0.0], [1.0, 1.0, 0.05, 0.1]])
+    gains = regulator_gains(np.tile(model, (4, 1, 1)), np.tile(np.eye(2), (4, 1, 1)), np.eye(1), loop=True)
+    state = np.array([0.1, 0.0, 0.0])
+    for step in range(100):
+        offset = gains[step % 4] @ state
+        state = np.concatenate([model @ np.concatenate([state, offset]), offset])
+    assert np.abs(state).max() < 1e-3
+    assert np.abs(np.linalg.eigvals(model[:, :2])).max() > 1.2
+
+
+def test_feedback_does_what_the_plan_did_where_the_plan_was(env, plan, tmp_path):
+    nominal, coordinates = Nominal.of_plan(plan, env.clip, env.body, env.control_timestep), Coordinates(env.body)
+    gains = np.random.default_rng(0).normal(size=(21, 3, coordinates.size + 3))
+    Feedback(nominal, coordinates, gains, 3, np.arange(3), 0.2).save(tmp_path / "feedback.npz")
+    feedback = Feedback.load(tmp_path / "feedback.npz", plan, env)
+    time = env.control_timestep * np.array([0.0, 10.0, 70.0, 200.0])
+    there = nominal.at(time)
+    env.place(there["qpos"], there["qvel"], there["activation"], time)
+    policy = FeedbackPolicy(feedback, env)
+    np.testing.assert_allclose(policy.predict(np.zeros((4, 1), np.float32))[0], there["action"], atol=1e-6)
+    env.place(
+        *coordinates.displaced(there["qpos"], there["qvel"], np.full((4, coordinates.size), 0.05)),
+        there["activation"],
+        time,
+    )
+    action, _ = policy.predict(np.zeros((4, 1), np.float32))
+    changed = np.abs(action - there["action"]) * 0.4
+    assert (changed[:, :3].max(axis=1) > 0.01).all()
+    assert changed[:, :3].max() <= 0.2 + 1e-6
+    assert not changed[:, 3:].max() > 1e-6
+
+
+@pytest.mark.slow
+def test_identified_feedback_keeps_bodies_nearer_to_the_plan(plan):
+    free = replace(REQUEST, env_kwargs={"body": "myo-legs", "muscle_paths": "fitted", "reflex": REFLEX})
+    constants = FeedbackHyperparameters(bodies=48, rounds=4, first_seconds=0.4, seconds=0.8)
+    found = Identification(free, plan, constants, Perturbation(), seed=0, threads=1)
+    rounds: list[int] = []
+    feedback = found.run(lambda number, _: rounds.append(number))
+    found.close()
+    assert rounds == [1, 2, 3, 4]
+    env = make_stage(free, 12, 1)
+    tilt = []
+    for gain in (0.0, 1.0):
+        env.reset(options={"phase": np.arange(12) / 12})
+        policy = FeedbackPolicy(replace(feedback, gains=gain * feedback.gains), env)
+        for _ in range(40):
+            env.step(policy.predict(np.zeros((12, 1), np.float32))[0])
+        tilt.append(np.abs(feedback.deviation(env)[:, 3:6]).mean())
+    env.close()
+    assert tilt[1] < 0.7 * tilt[0]
+
+
+def test_lessons_say_what_the_feedback_would_do_not_what_was_done(env, plan):
+    nominal, coordinates = Nominal.of_plan(plan, env.clip, env.body, env.control_timestep), Coordinates(env.body)
+    idle = Feedback(nominal, coordinates, np.zeros((21, 3, coordinates.size + 3)), 3, np.arange(3), 0.2)
+    lessons = take_lessons(env, idle, None, Perturbation(), 0.3, 0.1, np.random.default_rng(0))
+    assert [lesson.action.shape for lesson in lessons] == [(5, env.single_action_space.shape[0])] * 4
+    for lesson in lessons:
+        np.testing.assert_allclose(lesson.action, 0.075, atol=1e-6)
+        assert lesson.observation.shape == (5, env.single_observation_space.shape[0])
