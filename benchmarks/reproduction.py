@@ -45,11 +45,11 @@ def draw(curves: Mapping[str, Sequence[Score]], path: Path) -> None:
     axes = figure.subplots(1, 2)
     for label, found in curves.items():
         found = sorted(found, key=lambda score: score.core_seconds)
-        hours = [score.core_seconds / 3600 for score in found]
-        axes[0].plot(hours, [score.survival for score in found], marker=".", label=label)
-        axes[1].plot(hours, [score.completion for score in found], marker=".")
+        minutes = [score.core_seconds / 60 for score in found]
+        axes[0].plot(minutes, [score.survival for score in found], marker=".", label=label)
+        axes[1].plot(minutes, [score.completion for score in found], marker=".")
     for ax, quantity in zip(axes, ("survival, s", "completion, %"), strict=True):
-        ax.set_xlabel("core-hours")
+        ax.set_xlabel("core-minutes")
         ax.set_ylabel(quantity)
         ax.set_ylim(0, 100 if quantity.endswith("%") else None)
         ax.spines[["top", "right"]].set_visible(False)

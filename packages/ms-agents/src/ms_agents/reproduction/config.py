@@ -99,7 +99,7 @@ class CloningHyperparameters(HyperparameterSet):
     patience: int = 12
     held_out: float = 0.1
     weight_decay: float = 1e-2
-    observation_noise: float = 0.1
+    observation_noise: float = 0.02
 
     def __post_init__(self) -> None:
         for name in ("minibatch", "epochs", "patience"):
