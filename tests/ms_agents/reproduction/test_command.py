@@ -7,7 +7,6 @@ import torch
 from ms_agents import AggregatedPPO
 from ms_agents.checkpoint import read_checkpoint
 from ms_agents.hyperparameters import DiscriminatorHyperparameters, Hyperparameters
-from ms_agents.planning import PlannerHyperparameters
 from ms_agents.reproduction.cloning import LASTING
 from ms_agents.reproduction.command import reproduce
 from ms_agents.reproduction.config import CloningHyperparameters, FeedbackHyperparameters, ReproductionConfig
@@ -27,7 +26,6 @@ CONFIG = ReproductionConfig(
     episodes=2,
     feedback=FeedbackHyperparameters(bodies=8, rounds=1, first_seconds=0.12),
     cloning=CloningHyperparameters(epochs=2),
-    planner=PlannerHyperparameters(samples=16, iterations=2, rollout_paths="fitted"),
     learner=Hyperparameters(
         environments=2,
         rollout_steps=16,
