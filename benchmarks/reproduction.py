@@ -35,8 +35,8 @@ def run(name: str, folders: Sequence[Path]) -> None:
     page = [
         "# From plans to policies",
         f"![Survival and completion against processor time]({name}.png)",
-        "Stages of `ms-agents reproduce`, each scored by the protocol; processor time is that of all stages up to there,",
-        f"scoring left out. Made by `{command}`.",
+        "Stages of `ms-agents reproduce`, each scored by the protocol; processor time is that of all stages up to",
+        f"there, scoring left out. Made by `{command}`.",
         "",
         *tables,
         ", ".join(f"{key} {value}" for key, value in results["machine"].items()) + ".",
