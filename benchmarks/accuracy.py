@@ -56,7 +56,8 @@ def run(
             try:
                 mark = fingerprint(entrant, phases, supported)
                 if key not in known or known[key].fingerprint != mark:
-                    _write(read() | {key: measure(entrant, phases, supported, threads, mark)})
+                    cell = measure(entrant, phases, supported, threads, mark)
+                    _write(read() | {key: cell})  # others may have written meanwhile
             except (ValueError, FileNotFoundError) as error:  # made for another environment, or a body not found here
                 failed.setdefault(str(error), []).append(", ".join(key[:3]))
                 _write({other: cell for other, cell in read().items() if other != key})
@@ -217,7 +218,7 @@ The best controller of each motion and body, tracked frames, degrees; beside the
 
 {markdown_table(_ROWS, free, text=_TEXT)}
 {supported if held else ""}
-{", ".join(f"{key} {value}" for key, value in content["machine"].items())},
+{results_file.described(content["machine"])},
 {sum(cell.core_seconds for cell in cells) / 60:.0f} core-minutes.
 """
 

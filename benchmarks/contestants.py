@@ -24,7 +24,7 @@ from ms_envs.motions import MOTIONS, motions_of
 HERE = Path(__file__).parent
 FOLDERS = (HERE / "results", HERE / "policies", Path("runs/plans"))
 """Where trained policies and plans are looked for."""
-LIMITS = ("root_termination", "key_body_termination", "horizon", "engine", "impl")
+SET_BY_PROTOCOL = ("root_termination", "key_body_termination", "horizon", "engine", "impl")
 """Arguments of an environment that the protocol sets."""
 
 
@@ -115,7 +115,7 @@ class Trained:
 
     def arguments(self) -> dict[str, Any]:
         """Those of training, without its limits."""
-        return {name: value for name, value in self.trained_in.items() if name not in LIMITS}
+        return {name: value for name, value in self.trained_in.items() if name not in SET_BY_PROTOCOL}
 
     def policy(self, env: VectorEnv[Any, Any, Any]) -> Policy:
         """The policy, checked against the environment it was made for."""
@@ -151,7 +151,7 @@ class Planned:
     def arguments(self) -> dict[str, Any]:
         """Those of planning, without its limits."""
         arguments = stage_arguments(self.plan.request)
-        return {name: value for name, value in arguments.items() if name not in LIMITS}
+        return {name: value for name, value in arguments.items() if name not in SET_BY_PROTOCOL}
 
     def policy(self, env: VectorEnv[Any, Any, Any]) -> Policy:
         """The actions one after another."""

@@ -25,7 +25,7 @@ from benchmarks.coverage_noise import (
     random_groups,
 )
 from benchmarks.coverage_reach import CELL, POSTURES, STD, SUPPORT, TONE, JointInfluence, NoiseBench, RollOuts
-from benchmarks.results_file import FOLDER, machine, write
+from benchmarks.results_file import FOLDER, described, machine, write
 
 MOTION = "walk"
 TIMES = (0.1, 0.3, 0.5)
@@ -152,7 +152,7 @@ _MOVEMENT = {
 
 
 def _page(rows: Sequence[Reach], crossing: dict[str, list[int]], results: dict[str, Any]) -> str:
-    measured = ", ".join(f"{key} {value}" for key, value in (results["settings"] | results["machine"]).items())
+    measured = described(results["settings"] | results["machine"])
     times = " / ".join(f"{time:g}" for time in TIMES)
     return f"""# What noise of the muscles moves
 

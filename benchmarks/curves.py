@@ -131,5 +131,5 @@ the protocol. Core-hours are wall time by threads; the machine did other work as
 Made by `python -m benchmarks curves`.
 
 {markdown_table(_COLUMNS, curves, text=_TEXT)}
-{", ".join(f"{key} {value}" for key, value in machine.items())}.
+{results_file.described(machine)}.
 """

@@ -23,7 +23,7 @@ from benchmarks.muscle_timing import (
     normative,
     predict,
 )
-from benchmarks.results_file import FOLDER, machine, write
+from benchmarks.results_file import FOLDER, described, machine, write
 
 THRESHOLDS = (0.1, 0.2, 0.3)
 """Shares of its own peak above which a muscle counts as on."""
@@ -150,7 +150,7 @@ maximus are the first and the last of its three compartments. Published times we
 The intervals were not read from the book but from [a transcription of it]({source["url"]}) that gives no pages. Every
 muscle of the transcription is shown, with its main pattern; the less common patterns that it lists for some are not.
 
-{", ".join(f"{key} {value}" for key, value in results["machine"].items())}.
+{described(results["machine"])}.
 """
 
 

@@ -94,5 +94,5 @@ episode, at most {seconds:g} s. Muscles are blue at rest and red when active; th
 `python -m benchmarks films`.
 
 {markdown_table(_COLUMNS, best, text=_TEXT)}
-{", ".join(f"{key} {value}" for key, value in machine.items())}.
+{results_file.described(machine)}.
 """

@@ -253,5 +253,5 @@ activations at least effort. One episode from the beginning; right / left leg. *
 
 {shown if compared else "No controller lasts for a cycle yet."}
 {missing}
-{", ".join(f"{key} {value}" for key, value in machine.items())}.
+{results_file.described(machine)}.
 """

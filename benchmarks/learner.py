@@ -204,7 +204,7 @@ def _markdown(costs: Sequence[Cost], settings: dict[str, Any]) -> str:
         "|---|" + "---:|" * len(explorers),
         *(f"| {part} | " + " | ".join(row) + " |" for part, row in cells.items()),
         "",
-        ", ".join(f"{key} {value}" for key, value in settings.items()) + ".",
+        results_file.described(settings) + ".",
         "",
     ]
     return "\n".join(lines)

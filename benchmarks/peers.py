@@ -13,7 +13,7 @@ from ms_envs.report_table import markdown_table, terminal_table
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks.results_file import machine, write
+from benchmarks.results_file import described, machine, write
 
 SCRIPT = Path(__file__).with_name("step_cost.py")
 MYOSUITE = "myosuite==3.0.0"
@@ -94,5 +94,5 @@ the last two columns compare them. Made by `python -m benchmarks peers`, which r
 {MYOSUITE}`.
 
 {markdown_table(_COLUMNS, rows, text=_TEXT)}
-{", ".join(f"{key} {value}" for key, value in content["machine"].items())}; MuJoCo of MyoSuite {rows[0]["mujoco"]}.
+{described(content["machine"])}; MuJoCo of MyoSuite {rows[0]["mujoco"]}.
 """

@@ -23,7 +23,7 @@ from ms_envs.report_table import markdown_table
 from ms_envs.retarget.contact_sheet import contact_sheet
 from rich.console import Console
 
-from benchmarks.results_file import FOLDER, machine, write
+from benchmarks.results_file import FOLDER, described, machine, write
 
 ANY_CLIP = ReferenceLimits(float("inf"), float("inf"))
 SYNTHETIC = ("stand", "squat")
@@ -252,5 +252,5 @@ torque that the muscles do not give. Made by
 `python -m benchmarks plans`.
 
 {markdown_table(_COLUMNS, rows, text=_TEXT)}
-{", ".join(f"{key} {value}" for key, value in measured.items())}.
+{described(measured)}.
 """

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks.redundant_arm import JOINTS, RedundantArm, error_left
-from benchmarks.results_file import FOLDER, machine, write
+from benchmarks.results_file import FOLDER, described, machine, write
 
 EXPLORERS = ("gaussian", "flow")
 SOLVED = 0.1
@@ -204,5 +204,5 @@ Made by `python -m benchmarks redundancy`.
 {f"Ended by weights that were not finite, which counts as not solved: {lost}. " if lost else ""}
 "inf": not solved by most.
 
-{", ".join(f"{key} {value}" for key, value in measured_on.items())}.
+{described(measured_on)}.
 """

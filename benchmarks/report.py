@@ -42,7 +42,7 @@ def markdown(folder: Path, parts: Sequence[str]) -> str:
 
 
 def _head(folder: Path, parts: Sequence[str], pages: Sequence[str]) -> str:
-    measured = ", ".join(f"{key} {value}" for key, value in results_file.machine().items())
+    measured = results_file.described(results_file.machine())
     rows = "\n".join(_status(folder, name) for name in [*parts, *(page for page in pages if page not in parts)])
     errors = [
         f"### {name} failed\n\n`{outcome.command}`\n\n```\n{outcome.error}\n```\n"

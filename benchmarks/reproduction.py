@@ -12,7 +12,7 @@ from ms_agents.reproduction.curve import Score, scores
 from ms_agents.reproduction.curve import table as curve_table
 from ms_envs.atomic_file import atomic_file
 
-from benchmarks.results_file import FOLDER, machine, write
+from benchmarks.results_file import FOLDER, described, machine, write
 
 
 def run(name: str, folders: Sequence[Path]) -> None:
@@ -28,20 +28,20 @@ def run(name: str, folders: Sequence[Path]) -> None:
     if not folders:
         raise ValueError("give at least one run directory of ms-agents reproduce")
     curves = {_label(folder): scores(folder) for folder in folders}
-    tables = [f"## {_label(folder)}\n\n{curve_table(folder)}" for folder in folders]
+    tables = "\n".join(f"## {_label(folder)}\n\n{curve_table(folder)}" for folder in folders)
     scored = {label: [asdict(score) for score in found] for label, found in curves.items()}
     results = {"machine": machine(), "scores": scored}
-    command = f"python -m benchmarks reproduction {name} {' '.join(map(str, folders))}"
-    page = [
-        "# From plans to policies",
-        f"![Survival and completion against processor time]({name}.png)",
-        "Stages of `ms-agents reproduce`, each scored by the protocol; processor time is that of all stages up to",
-        f"there, scoring left out. Made by `{command}`.",
-        "",
-        *tables,
-        ", ".join(f"{key} {value}" for key, value in results["machine"].items()) + ".",
-    ]
-    write(name, results, "\n\n".join(page[:2]) + "\n\n" + "\n".join(page[2:]) + "\n")
+    page = f"""# From plans to policies
+
+![Survival and completion against processor time]({name}.png)
+
+Stages of `ms-agents reproduce`, each scored by the protocol; processor time is that of all stages up to
+there, scoring left out. Made by `python -m benchmarks reproduction {name} {" ".join(map(str, folders))}`.
+
+{tables}
+{described(results["machine"])}.
+"""
+    write(name, results, page)
     draw(curves, FOLDER / f"{name}.png")
 
 

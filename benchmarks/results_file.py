@@ -6,6 +6,7 @@ import datetime
 import json
 import os
 import platform
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,11 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         **{name: version(name) for name in ("ms-envs", "mujoco", "gymnasium", "stable-baselines3", "numpy")},
     }
+
+
+def described(values: Mapping[str, Any]) -> str:
+    """Settings, or what :func:`machine` says, as one line of text."""
+    return ", ".join(f"{key} {value}" for key, value in values.items())
 
 
 def write(name: str, results: dict[str, Any], table: str) -> None:

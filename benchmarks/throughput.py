@@ -264,7 +264,7 @@ def markdown(
         "|---|---|---:|---:|---:|---:|",
         *("| " + " | ".join(_cells(result)) + " |" for result in results),
         "",
-        ", ".join(f"{key} {value}" for key, value in (settings | machine).items()) + ".",
+        results_file.described(settings | machine) + ".",
         "",
     ]
     return "\n".join(lines)

@@ -94,3 +94,10 @@ def _checked(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
     if unknown:
         raise ValueError(f"unknown hyperparameters {unknown}; choose from {names}")
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+def require_positive(constants: Any, kind: str, wanted: str = "a positive number") -> None:
+    """Raise ``ValueError`` unless all fields of a dataclass are positive numbers; its kind begins the message."""
+    for name, value in asdict(constants).items():
+        if not value > 0:
+            raise ValueError(f"{kind} {name} must be {wanted}, got {value!r}")

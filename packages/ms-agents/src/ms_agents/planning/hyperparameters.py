@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 from ms_envs.envs.options import MUSCLE_PATHS
 
-from ms_agents.hyperparameter_set import HyperparameterSet
+from ms_agents.hyperparameter_set import HyperparameterSet, require_positive
 
 STIFFNESS = 50.0
 """Stiffness of the reflex at which noise is as given."""
@@ -85,9 +85,7 @@ class Tolerances:
     offset: float = 2.2
 
     def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            if not value > 0:
-                raise ValueError(f"tolerance {name} must be a positive number or infinity, got {value!r}")
+        require_positive(self, "tolerance", "a positive number or infinity")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from ms_agents.hyperparameter_set import HyperparameterSet
+from ms_agents.hyperparameter_set import HyperparameterSet, require_positive
 from ms_agents.hyperparameters import Hyperparameters
 from ms_agents.planning import PlannerHyperparameters, PlanRequest
 from ms_agents.planning.stage import reflex_gains
@@ -42,9 +42,7 @@ class Perturbation(HyperparameterSet):
     root_angular_velocity: float = 0.2
 
     def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            if not value > 0:
-                raise ValueError(f"perturbation {name} must be a positive number, got {value!r}")
+        require_positive(self, "perturbation")
 
 
 @dataclass(frozen=True)
@@ -74,9 +72,7 @@ class FeedbackHyperparameters(HyperparameterSet):
     limit: float = 0.35
 
     def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            if not value > 0:
-                raise ValueError(f"feedback {name} must be a positive number, got {value!r}")
+        require_positive(self, "feedback")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from ms_agents.planning.cost import TrackingCost
 from ms_agents.planning.rollouts import Rollouts
 from ms_agents.planning.stage import make_stage
 from ms_agents.reproduction.config import FeedbackHyperparameters, Perturbation
-from ms_agents.reproduction.coordinates import Coordinates
+from ms_agents.reproduction.coordinates import Coordinates, place_near
 from ms_agents.reproduction.deviations import Deviations
 from ms_agents.reproduction.dynamics import Samples, linear_models
 from ms_agents.reproduction.feedback import Feedback, FeedbackPolicy, regulator_gains
@@ -97,7 +97,8 @@ class Identification:
         env, hp, steps = self._env, self._hp, self._steps
         segments = max(round(seconds / (steps * env.control_timestep)), 1)
         latest = self._segments if self._nominal.loop else max(self._segments - segments, 1)
-        self._place(self._generator.integers(0, latest, env.num_envs) * steps)
+        begin = self._generator.integers(0, latest, env.num_envs) * steps * env.control_timestep
+        place_near(env, self._coordinates, self._scale, begin / env.clip.duration, self._generator)
         policy, alive = FeedbackPolicy(feedback, env), np.ones(env.num_envs, dtype=np.bool_)
         state, parts = feedback.deviation(env), list[Samples]()
         for _ in range(segments):
@@ -114,14 +115,6 @@ class Identification:
             parts.append(Samples(state[alive], before[alive], taken[alive], following[alive], segment[alive]))
             state = following
         return Samples.joined(parts), float(alive.mean())
-
-    def _place(self, step: NDArray[np.int64]) -> None:
-        """Put all bodies near the motion, where episodes begin, at control steps (N,)."""
-        env, length = self._env, self._env.clip.duration
-        env.reset(options={"phase": step * env.control_timestep / length})
-        qpos, qvel, activation = env.coordinates()
-        near = self._scale * self._generator.standard_normal((len(step), self._coordinates.size))
-        env.place(*self._coordinates.displaced(qpos, qvel, near), activation, env.time)
 
     def _state_cost(self) -> Array:
         """Second derivatives of the cost of planning at the beginning of every segment, (S, D, D)."""

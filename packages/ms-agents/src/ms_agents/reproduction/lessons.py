@@ -7,14 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from ms_envs.envs import TrackingVectorEnv
 from ms_envs.envs.reflex_law import OFFSET
+from ms_envs.envs.starts import LAST_START
 from numpy.typing import NDArray
 
 from ms_agents.controllers import Policy
 from ms_agents.reproduction.config import Perturbation
+from ms_agents.reproduction.coordinates import place_near
 from ms_agents.reproduction.feedback import Feedback, FeedbackPolicy
-
-LEAST_REST = 0.5
-"""A motion that does not loop is never entered later than this before its end, s."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,11 @@ def take_lessons(
     Returns:
         The lessons of bodies that were up for at least one control step.
     """
-    observation = _begin(env, feedback, perturbation, generator)
+    clip, coordinates = env.clip, feedback.coordinates
+    latest = 1.0 if clip.loop else max(1 - LAST_START / clip.duration, 0.0)
+    phase = latest * generator.uniform(size=env.num_envs)
+    place_near(env, coordinates, coordinates.scale(perturbation), phase, generator)
+    observation = env.set_state(env.get_state())
     teacher, count = FeedbackPolicy(feedback, env), env.num_envs
     alive, length = np.ones(count, dtype=np.bool_), np.zeros(count, dtype=np.int64)
     disturbance = np.zeros((count, len(feedback.joints)))
@@ -75,16 +78,3 @@ def take_lessons(
             break
     states, labels = np.stack(seen, axis=1), np.stack(said, axis=1)
     return [Lesson(states[i, :steps], labels[i, :steps]) for i, steps in enumerate(length.tolist()) if steps > 1]
-
-
-def _begin(
-    env: TrackingVectorEnv, feedback: Feedback, perturbation: Perturbation, generator: np.random.Generator
-) -> NDArray[np.float32]:
-    """Put bodies near random phases of the motion; their observations."""
-    clip, coordinates = env.clip, feedback.coordinates
-    latest = 1.0 if clip.loop else max(1 - LEAST_REST / clip.duration, 0.0)
-    env.reset(options={"phase": latest * generator.uniform(size=env.num_envs)})
-    qpos, qvel, activation = env.coordinates()
-    near = coordinates.scale(perturbation) * generator.standard_normal((env.num_envs, coordinates.size))
-    env.place(*coordinates.displaced(qpos, qvel, near), activation, env.time)
-    return env.set_state(env.get_state())

@@ -45,14 +45,11 @@ def solve(model: Any, data: Any) -> Any:
     def improved(now: _Iterate) -> _Iterate:
         residual = jacobian @ now.acceleration - target
         weighted = stiffness * now.active
-        gradient = inertia @ now.acceleration - data.qfrc_smooth + jacobian.T @ (weighted * residual)
+        unconstrained = inertia @ now.acceleration - data.qfrc_smooth
+        gradient = unconstrained + jacobian.T @ (weighted * residual)
         hessian = inertia + (jacobian.T * weighted) @ jacobian
         direction = -jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(hessian), gradient)
-        along = jacobian @ direction
-        free = (
-            direction @ (inertia @ now.acceleration - data.qfrc_smooth),
-            direction @ inertia @ direction,
-        )
+        along, free = jacobian @ direction, (direction @ unconstrained, direction @ inertia @ direction)
         length = _zero_of_slope(free, stiffness, residual, along, two_sided)
         step = length * direction
         active = pushing(residual + length * along)
