@@ -211,7 +211,7 @@ def reproduction(
     name: Annotated[str, tyro.conf.Positional],
     folders: Annotated[tuple[Path, ...], tyro.conf.Positional],
 ) -> None:
-    """What policies of `ms-agents reproduce` can do against what they cost, with plans and without.
+    """What policies of `ms-agents reproduce` can do against what they cost, with a teacher and without.
 
     Args:
         name: Of the results.

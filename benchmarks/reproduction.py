@@ -1,4 +1,4 @@
-"""What policies can do against what they cost, with plans and without."""
+"""What policies can do against what they cost, with a teacher and without."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from ms_agents.reproduction.curve import table as curve_table
 from ms_envs.atomic_file import atomic_file
 
 from benchmarks.results_file import FOLDER, described, machine, write
+
+TEACHERS = {"motion": "feedback around the motion", "plan": "feedback around a plan", "none": "PPO alone"}
+"""How figures call what policies were taught by."""
 
 
 def run(name: str, folders: Sequence[Path]) -> None:
@@ -72,4 +75,4 @@ def draw(curves: Mapping[str, Sequence[Score]], path: Path) -> None:
 def _label(folder: Path) -> str:
     config = ReproductionConfig.load(folder)
     body = config.env_kwargs.get("body", "default body")
-    return f"{folder.name}: {body}, {'with' if config.plan_rounds else 'without'} a plan"
+    return f"{folder.name}: {body}, {TEACHERS[config.teacher]}"

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 from ms_agents import AggregatedPPO
 from ms_agents.checkpoint import read_checkpoint
+from ms_agents.evaluation import evaluate
 from ms_agents.hyperparameters import DiscriminatorHyperparameters, Hyperparameters
 from ms_agents.reproduction.cloning import LASTING
 from ms_agents.reproduction.command import reproduce
@@ -38,12 +40,14 @@ CONFIG = ReproductionConfig(
 
 
 @pytest.mark.slow
-def test_the_whole_way_ends_in_a_run_and_is_not_gone_twice(tmp_path):
-    run = reproduce(CONFIG, tmp_path / "run", threads=1)
+@pytest.mark.parametrize("teacher", ["motion", "plan"])
+def test_the_whole_way_ends_in_a_run_and_is_not_gone_twice(tmp_path, teacher):
+    config = replace(CONFIG, teacher=teacher)
+    run = reproduce(config, tmp_path / "run", threads=1)
     stages = json.loads((run / "stages.json").read_text())
     assert list(stages) == [
         "untrained",
-        "plan",
+        *(["plan"] if teacher == "plan" else []),
         "feedback",
         "lessons 0",
         "clone 0",
@@ -55,17 +59,21 @@ def test_the_whole_way_ends_in_a_run_and_is_not_gone_twice(tmp_path):
     assert all(stage["done"] for name, stage in stages.items() if name != "untrained")
     assert stages["feedback"]["report"]["episodes"] == stages["fine-tuning"]["report"]["episodes"] == 2
     assert "| fine-tuning |" in (run / "reproduction.md").read_text()
+    assert (run / "video.mp4").stat().st_size > 0
+    policies = [stages[name]["report"]["coverage"] for name in ("clone 0", "clone 1", "fine-tuning")]
+    best = evaluate(load_run(run)[0], CONFIG.id, episodes=2, **load_run(run)[2] | {"muscle_paths": "exact"})
+    assert best.coverage == pytest.approx(max(policies))
     policy, env_id, arguments = load_run(run)
     assert (env_id, arguments["control"], arguments["body"]) == (CONFIG.id, "posture", "myo-legs")
     assert policy.num_timesteps >= 0
     written = (run / BEST).stat().st_mtime_ns, (run / LAST).stat().st_mtime_ns
-    reproduce(CONFIG, run, threads=1)
+    reproduce(config, run, threads=1)
     assert written == ((run / BEST).stat().st_mtime_ns, (run / LAST).stat().st_mtime_ns)
 
 
 @pytest.mark.slow
-def test_without_plans_everything_is_left_to_ppo(tmp_path):
-    run = reproduce(CONFIG.changed({"plan_rounds": 0, "core_hours": 4 / 3600}), tmp_path, threads=1)
+def test_without_a_teacher_everything_is_left_to_ppo(tmp_path):
+    run = reproduce(CONFIG.changed({"teacher": "none", "core_hours": 4 / 3600}), tmp_path, threads=1)
     stages = json.loads((run / "stages.json").read_text())
     assert list(stages) == ["untrained", "warm-up", "fine-tuning"]
     assert stages["fine-tuning"]["report"]["survival"] > 0

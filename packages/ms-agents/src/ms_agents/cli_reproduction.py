@@ -14,7 +14,7 @@ from ms_agents.cli_arguments import environment_arguments, importing, plain_valu
 
 @dataclass
 class Reproduce:
-    """Plan a motion, find feedback around the plan, clone it and fine-tune the clone; the same command continues."""
+    """Find feedback around a motion, clone it and fine-tune the clone; the same command continues."""
 
     id: Annotated[str, tyro.conf.Positional]
     """Id of the environment, such as MSEmu/Walk-v0."""
@@ -26,8 +26,10 @@ class Reproduce:
     """Budget of processor time, scoring left out."""
     seed: int = 0
     """Of everything."""
+    teacher: Literal["motion", "plan", "none"] = "motion"
+    """What feedback keeps bodies on: the motion itself, or a plan of it, searched for first; none leaves all to PPO."""
     preset: Literal["walk", "whole-body"] = "walk"
-    """Constants of the search: legs and lumbar spine alone, or all joints with more samples."""
+    """Joints that get offsets: legs and lumbar spine alone, or all, for which a plan is searched with more samples."""
     set: tuple[tuple[str, str], ...] = ()
     """Other constants, as name and value: --set rounds 6 feedback.rounds 20 learner.action_std 0.08."""
     run_dir: Path | None = None
@@ -46,5 +48,5 @@ class Reproduce:
             env_kwargs=environment_arguments(self.env, body=self.body),
             planner=PlannerHyperparameters.preset(self.preset),
         ).changed({name: plain_value(text) for name, text in self.set})
-        config = replace(config, core_hours=self.core_hours, seed=self.seed)
+        config = replace(config, core_hours=self.core_hours, seed=self.seed, teacher=self.teacher)
         sys.stdout.write(f"{reproduce(config, self.run_dir, self.threads)}\n")

@@ -137,13 +137,18 @@ def finish(config: TrainingConfig, run: Path, model: TrackingLearner, console: C
         write_text(run / f"report-{report.policy}.json", report.to_json() + "\n")
     write_text(run / "report.md", comparison_markdown(reports))
     if config.video:
-        try:
-            path = film(best, config.id, run / "video.mp4", **config.all_env_kwargs)
-        except Exception as error:  # a machine without graphics should still have its result
-            warnings.warn(f"no video: {error}", stacklevel=2)
-        else:
-            console.print(f"video: {path}")
+        film_best(config, run, best, console)
     return reports
+
+
+def film_best(config: TrainingConfig, run: Path, best: TrackingLearner, console: Console) -> None:
+    """Film a policy into ``video.mp4`` of its run, where graphics work."""
+    try:
+        path = film(best, config.id, run / "video.mp4", **config.all_env_kwargs)
+    except Exception as error:  # a machine without graphics should still have its result
+        warnings.warn(f"no video: {error}", stacklevel=2)
+    else:
+        console.print(f"video: {path}")
 
 
 class RunKeeper(BaseCallback):

@@ -1,4 +1,4 @@
-"""The whole way from a plan to a policy, in stages that can be interrupted."""
+"""The whole way from a motion to a policy, in stages that can be interrupted."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ from ms_agents.reproduction.ledger import FEEDBACK, FINE_TUNING, PLAN, UNTRAINED
 from ms_agents.reproduction.lessons import take_lessons
 from ms_agents.run_lock import run_lock
 from ms_agents.runs import BEST, LAST, new_run_directory, write_text
-from ms_agents.training import train
+from ms_agents.training import film_best, train
 
 
 def reproduce(
     config: ReproductionConfig, run: Path | None = None, threads: int | None = None, console: Console | None = None
 ) -> Path:
-    """Plan a motion, find feedback that keeps a body on the plan, clone it, and fine-tune the clone by PPO.
+    """Find feedback that keeps a body on a motion, or on a plan of it, clone it, and fine-tune the clone by PPO.
 
-    The run directory is that of a training run, with ``reproduction.json``, ``plan.npz``, ``feedback.npz``,
-    ``lessons/`` and ``clones/`` of each round, ``stages.json`` and ``reproduction.md``. The same call continues what is
-    there.
+    The run directory is that of a training run, with ``reproduction.json``, ``feedback.npz``, ``lessons/`` and
+    ``clones/`` of each round, ``stages.json``, ``reproduction.md`` and perhaps ``plan.npz``. The same call continues
+    what is there. The best policy of any stage is the run's, and filmed.
 
     Args:
         config: What to reproduce.
@@ -90,14 +90,18 @@ class Reproduction:
         """All stages."""
         config, budget = self.config, 3600 * self.config.core_hours
         self._score(UNTRAINED, lambda env: UNTRAINED)
-        if config.plan_rounds:
+        taught = config.teacher != "none"
+        if config.teacher == "plan":
             self._plan()
+        if taught:
             self._identify()
-        for number in range(config.rounds + 1 if config.plan_rounds else 0):
+        for number in range(config.rounds + 1 if taught else 0):
             self._teach(number)
             self._clone(number)
         self._warm_up(config.warm_up * budget)
         self._fine_tune(budget)
+        if not (self.folder / "video.mp4").is_file():
+            film_best(self._training, self.folder, self._model(read_checkpoint(self.folder / BEST)), self._console)
         write_text(self.folder / "reproduction.md", table(self.folder))
         self._console.print(Markdown(table(self.folder)))
 
@@ -115,20 +119,17 @@ class Reproduction:
         return replace(self.config.request, seconds=seconds)
 
     def _identify(self) -> None:
-        """The feedback around the plan, scored."""
+        """The feedback, scored."""
         config, stage = self.config, self.ledger[FEEDBACK]
         if not stage.done:
             with self.ledger.clocked(FEEDBACK), self._progress(FEEDBACK, config.feedback.rounds) as advance:
+                plan = Plan.load(self._plan_path) if config.teacher == "plan" else None
                 found = Identification(
-                    config.request,
-                    Plan.load(self._plan_path),
-                    config.feedback,
-                    config.perturbation,
-                    config.seed,
-                    self._threads,
+                    config.request, plan, config.feedback, config.perturbation, config.seed, self._threads
                 )
                 with closing(found):
-                    found.run(lambda n, upright: advance(n, f"{100 * upright:.0f} % up")).save(self._feedback_path)
+                    feedback = found.run(lambda n, upright: advance(n, f"{100 * upright:.0f} % up"))
+                    feedback.save(self._feedback_path, found.identity)
         self._score(FEEDBACK, lambda env: FeedbackPolicy(self._feedback(env), env))
 
     def _teach(self, number: int) -> None:
@@ -164,25 +165,31 @@ class Reproduction:
                 stage.notes = {"epochs": result.epochs, "loss": result.loss, "explained": result.explained}
                 self._training.save(self.folder, model.identity)
                 write_checkpoint(path, model.policy_state_dict())
-        if self.ledger[name].report is None:
-            self._score(name, lambda env: self._model(read_checkpoint(path)))
-            if self._best_clone() == path:
-                write_checkpoint(self.folder / BEST, read_checkpoint(path))
+        self._score(name, lambda env: self._model(read_checkpoint(path)))
 
-    def _best_clone(self) -> Path:
-        """The clone that covers most of the motion."""
-        scores = {
-            number: stage.report["coverage"]
-            for number in range(self.config.rounds + 1)
-            if (stage := self.ledger.stages.get(f"clone {number}")) and stage.report
-        }
-        return self._checkpoint(max(scores, key=lambda number: scores[number]))
+    def _keep(self, name: str, coverage: float) -> None:
+        """Make the best policy so far that of the run; called before the score of the newest is entered."""
+        clone, best = self._best_clone()
+        if name.startswith("clone") and coverage > best:
+            write_checkpoint(self.folder / BEST, read_checkpoint(self._checkpoint(int(name.split()[1]))))
+        if name == FINE_TUNING and clone is not None and coverage < best:
+            write_checkpoint(self.folder / BEST, read_checkpoint(clone))
+
+    def _best_clone(self) -> tuple[Path | None, float]:
+        """The clone that covers most of the motion, and how much, %."""
+        best: tuple[Path | None, float] = None, -1.0
+        for number in range(self.config.rounds + 1):
+            stage = self.ledger.stages.get(f"clone {number}")
+            if stage and stage.report and stage.report["coverage"] > best[1]:
+                best = self._checkpoint(number), stage.report["coverage"]
+        return best
 
     def _warm_up(self, budget: float) -> None:
         """The checkpoint that fine-tuning starts from."""
         if self.ledger[WARM_UP].done:
             return
-        clone = read_checkpoint(self._best_clone())["policy"] if self.config.plan_rounds else None
+        path, _ = self._best_clone()
+        clone = None if path is None else read_checkpoint(path)["policy"]
         with self.ledger.clocked(WARM_UP) as stage, self._progress(WARM_UP, budget) as advance:
             steps = prime(self.config, self.folder, clone, budget, self._threads, lambda spent: advance(spent, ""))
             stage.notes = {"steps": steps}
@@ -213,6 +220,7 @@ class Reproduction:
         env = make_evaluation_env(config.id, episodes=self.config.episodes, **config.all_env_kwargs)
         with closing(env):
             report = evaluate(policy(env), env, seed=config.seed, name=name)
+        self._keep(name, report.coverage)
         self.ledger.scored(name, report)
         self._console.print(
             f"{name}: {self.ledger.core_seconds / 60:.1f} core-min, survival {report.survival:.2f} s, "
@@ -228,7 +236,7 @@ class Reproduction:
             return AggregatedPPO(env=env, hyperparameters=self.config.learner, seed=self.config.seed, device="cpu")
 
     def _feedback(self, env: Any) -> Feedback:
-        return Feedback.load(self._feedback_path, Plan.load(self._plan_path), env.unwrapped)
+        return Feedback.load(self._feedback_path, env.unwrapped)
 
     @property
     def _plan_path(self) -> Path:

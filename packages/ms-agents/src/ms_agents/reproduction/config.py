@@ -17,6 +17,8 @@ from ms_agents.versions import package_versions
 
 REFLEX = {"stiffness": 20.0, "damping": 1.2}
 """Gains under the offsets by default; of stiffer muscles, which chatter, linear models say little."""
+TEACHERS = ("motion", "plan", "none")
+"""What lessons are taken from."""
 FILE = "reproduction.json"
 """Where a run directory says what it reproduces."""
 
@@ -47,7 +49,7 @@ class Perturbation(HyperparameterSet):
 
 @dataclass(frozen=True)
 class FeedbackHyperparameters(HyperparameterSet):
-    """Constants of the feedback around the plan.
+    """Constants of the feedback around the motion, or a plan of it.
 
     Attributes:
         bodies: Roll-outs of a round, which run side by side.
@@ -57,19 +59,20 @@ class FeedbackHyperparameters(HyperparameterSet):
         segment_steps: Control steps of a segment, at most; a looping motion is a whole number of segments.
         noise: Of the offsets, in deviations of the search's noise.
         ridge: Weight of the prior of the models, in samples.
-        effort: Factor on the cost of the offsets; without it gains are as high as roll-outs without noise would allow.
+        effort: Factor on the cost of the offsets where they differ from their mean in the last roll-outs; without it
+            gains are as high as roll-outs without noise would allow, and the mean runs away.
         limit: Largest change of an offset, rad.
     """
 
     bodies: int = 128
-    rounds: int = 14
+    rounds: int = 10
     first_seconds: float = 0.5
     seconds: float = 2.1
     segment_steps: int = 3
     noise: float = 0.2
     ridge: float = 10.0
     effort: float = 1e4
-    limit: float = 0.35
+    limit: float = 0.4
 
     def __post_init__(self) -> None:
         require_positive(self, "feedback")
@@ -124,7 +127,9 @@ class ReproductionConfig:
         env_kwargs: Arguments of the environment, such as ``body``.
         core_hours: Budget of processor time; scoring is not counted.
         seed: Of everything.
-        plan_rounds: Rounds of a looping motion that are planned; 0, for any motion, leaves everything to PPO.
+        teacher: What the feedback keeps bodies on: the ``"motion"`` itself, or a ``"plan"`` of it; ``"none"`` leaves
+            everything to PPO.
+        plan_rounds: Rounds of a looping motion that are planned.
         plan_minutes: Budget of the plan, processor time in min.
         lessons: Trajectories that are taught at a time.
         lesson_noise: Standard deviation of what disturbs the actions of the first lessons.
@@ -143,6 +148,7 @@ class ReproductionConfig:
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
     core_hours: float = 10.0
     seed: int = 0
+    teacher: str = TEACHERS[0]
     plan_rounds: int = 9
     plan_minutes: float = 30.0
     lessons: int = 32
@@ -162,7 +168,9 @@ class ReproductionConfig:
             raise ValueError(f"core_hours must be a positive number, got {self.core_hours!r}")
         if not 0 <= self.warm_up <= 1:
             raise ValueError(f"warm_up must be a share of the budget in [0, 1], got {self.warm_up!r}")
-        for name, least in (("plan_rounds", 0), ("rounds", 0), ("lessons", 2), ("episodes", 1)):
+        if self.teacher not in TEACHERS:
+            raise ValueError(f"unknown teacher {self.teacher!r}; choose one of {', '.join(TEACHERS)}")
+        for name, least in (("plan_rounds", 2), ("rounds", 0), ("lessons", 2), ("episodes", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)!r}")
 

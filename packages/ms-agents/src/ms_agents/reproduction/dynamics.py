@@ -12,7 +12,9 @@ Array = NDArray[np.float64]
 NEIGHBOUR = 0.4
 """Weight of the samples of the segments before and after."""
 FAR = 4.0
-"""Mean squared deviation, in scales, at which a sample counts half."""
+"""Mean squared deviation from the middle of its segment, in scales, at which a sample counts half."""
+CONSTANT_RIDGE = 0.5
+"""Weight of the prior of the constants, in samples."""
 
 
 @dataclass(frozen=True)
@@ -40,16 +42,16 @@ class Samples:
 
 
 def linear_models(
-    samples: Samples, segments: int, loop: bool, duration: float, scale: Array, deviation: Array, ridge: float
+    samples: Samples, middle: Array, loop: bool, duration: float, scale: Array, deviation: Array, ridge: float
 ) -> Array:
-    """Models of all segments, following = M [state, before, offset] + constant, by weighted ridge regression.
+    """Models of all segments, following = M [state, before, offset, 1], by weighted ridge regression.
 
     What is fitted is the difference from a body that moves on at its velocity and loses half of it. The constant
-    takes up that the nominal trajectory need not be one of the body, and is not returned.
+    takes up that the nominal trajectory need not be one of the body.
 
     Args:
         samples: What is fitted; those of neighbouring segments and those far away count less.
-        segments: Number of segments, S.
+        middle: State in the middle of those at the beginning of each segment, (S, D).
         loop: Whether the first segment follows the last.
         duration: Of a segment, s.
         scale: Of every coordinate, (D,).
@@ -57,14 +59,16 @@ def linear_models(
         ridge: Weight of the prior, in samples.
 
     Returns:
-        (S, D, D + 2 U).
+        (S, D, D + 2 U + 1).
     """
+    segments = len(middle)
     size, inputs = samples.state.shape[1], np.concatenate([samples.state, samples.before, samples.offset], axis=1)
     units = np.concatenate([scale, deviation, deviation])
     prior = _prior(size, inputs.shape[1], duration)
-    far = ((samples.state / scale) ** 2).mean(axis=1)
+    far = (((samples.state - middle[samples.segment]) / scale) ** 2).mean(axis=1)
     known, unknown = inputs / units, (samples.following - inputs @ prior.T) / scale
-    models = np.empty((segments, size, inputs.shape[1]))
+    models = np.empty((segments, size, inputs.shape[1] + 1))
+    weights = np.concatenate([np.full(len(units), ridge), np.full(3, CONSTANT_RIDGE)])
     for segment in range(segments):
         ahead = samples.segment - segment
         if loop:
@@ -73,9 +77,9 @@ def linear_models(
         weight = (np.where(ahead[near] == 0, 1.0, NEIGHBOUR) / (1.0 + far[near] / FAR))[:, None]
         constants = (ahead[near][:, None] == np.arange(-1, 2)).astype(np.float64)
         rows = np.concatenate([known[near], constants], axis=1)
-        curvature = (weight * rows).T @ rows + ridge * np.eye(rows.shape[1])
-        slope = np.linalg.solve(curvature, (weight * rows).T @ unknown[near])[: len(units)]
-        models[segment] = prior + slope.T * scale[:, None] / units
+        fitted = np.linalg.solve((weight * rows).T @ rows + np.diag(weights), (weight * rows).T @ unknown[near])
+        models[segment, :, :-1] = prior + fitted[: len(units)].T * scale[:, None] / units
+        models[segment, :, -1] = fitted[len(units) + 1] * scale
     return models
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,44 +15,54 @@ from ms_envs.envs import TrackingVectorEnv
 from ms_envs.envs.reflex_law import OFFSET
 from numpy.typing import NDArray
 
-from ms_agents.planning import Plan
+from ms_agents.identity import check_identity
 from ms_agents.reproduction.coordinates import Coordinates
 from ms_agents.reproduction.nominal import Nominal
+from ms_agents.versions import package_versions
 
 Array = NDArray[np.float64]
 
 ROUNDS = 6
 """Rounds of a looping motion over which the cost to go settles."""
 SAVED = ("gains", "segment_steps", "joints", "limit")
-"""Attributes of feedback that its file holds."""
+"""Attributes of feedback that its file holds beside the trajectory."""
+FORMAT_VERSION = 2
 
 
-def regulator_gains(models: Array, cost: Array, effort: Array, loop: bool) -> Array:
+def regulator_gains(models: Array, cost: Array, effort: Array, offset_cost: Array, mean: Array, loop: bool) -> Array:
     """Gains that make the sum of costs of all segments to come smallest (Riccati recursion; Kalman 1960).
 
     Args:
-        models: Deviation after each segment of [deviation, offsets before, offsets], (S, D, D + 2 U).
+        models: Deviation after each segment of [deviation, offsets before, offsets, 1], (S, D, D + 2 U + 1).
         cost: Quadratic cost of a deviation at the beginning of each segment, (S, D, D).
-        effort: Quadratic cost of offsets, (U, U).
+        effort: Quadratic cost of the difference of offsets from the mean, (U, U).
+        offset_cost: Quadratic cost of the offsets themselves, (U, U).
+        mean: Offsets of each segment so far, (S, U).
         loop: Whether the first segment follows the last.
 
     Returns:
-        Offsets for [deviation, offsets before], (S, U, D + U).
+        Offsets for [deviation, offsets before, 1], (S, U, D + U + 1).
     """
     segments, size, inputs = models.shape
-    offsets = (inputs - size) // 2
-    whole = size + offsets
+    offsets = (inputs - size - 1) // 2
+    whole, remembered = size + offsets + 1, slice(size, size + offsets)
     drift, control = np.zeros((segments, whole, whole)), np.zeros((segments, whole, offsets))
-    drift[:, :size], control[:, :size] = models[..., :whole], models[..., whole:]
-    control[:, size:] = np.eye(offsets)
+    control[:, :size], control[:, remembered] = models[..., size + offsets : -1], np.eye(offsets)
+    drift[:, :size, :-1], drift[:, :size, -1], drift[:, -1, -1] = models[..., : size + offsets], models[..., -1], 1.0
+    drift[..., -1] += np.einsum("sij,sj->si", control, mean)  # controls are what is added to the mean
     state_cost = np.zeros((segments, whole, whole))
     state_cost[:, :size, :size] = cost
     to_go, gains = state_cost[-1], np.zeros((segments, offsets, whole))
     for segment in list(range(segments - 1, -1, -1)) * (ROUNDS if loop else 1):
         a, b = drift[segment], control[segment]
-        gains[segment] = -np.linalg.solve(effort + b.T @ to_go @ b, b.T @ to_go @ a)
-        closed = a + b @ gains[segment]
-        to_go = state_cost[segment] + gains[segment].T @ effort @ gains[segment] + closed.T @ to_go @ closed
+        slope = b.T @ to_go @ a
+        slope[:, -1] += offset_cost @ mean[segment]
+        added = -np.linalg.solve(effort + offset_cost + b.T @ to_go @ b, slope)
+        gains[segment] = added
+        gains[segment, :, -1] += mean[segment]
+        closed = a + b @ added
+        to_go = state_cost[segment] + closed.T @ to_go @ closed
+        to_go += added.T @ effort @ added + gains[segment].T @ offset_cost @ gains[segment]
         to_go = (to_go + to_go.T) / 2
     return gains
 
@@ -62,8 +74,8 @@ class Feedback:
     Attributes:
         nominal: The trajectory.
         coordinates: Of deviations from it.
-        gains: Offsets, rad, for [deviation, offsets of the segment before], at the beginning of each segment,
-            (S, U, D + U).
+        gains: Changes of offsets, rad, for [deviation, changes of the segment before, 1], at the beginning of each
+            segment, (S, U, D + U + 1).
         segment_steps: Control steps of a segment.
         joints: Joints that get offsets, positions among the independent ones, (U,).
         limit: Largest change of an offset, rad.
@@ -76,26 +88,40 @@ class Feedback:
     joints: NDArray[np.intp]
     limit: float
 
-    def save(self, path: Path) -> None:
-        """Write all but the trajectory, which is the plan's, as ``.npz``."""
+    def save(self, path: Path, identity: Mapping[str, Any]) -> None:
+        """Write as ``.npz``; the file appears only once it is complete.
+
+        Args:
+            path: The file.
+            identity: What observations and actions mean, see :func:`ms_agents.identity.environment_identity`.
+        """
+        header = {"format": FORMAT_VERSION, "identity": dict(identity), "versions": package_versions()}
         arrays = {name: np.asarray(getattr(self, name)) for name in SAVED}
+        arrays |= {f"nominal_{entry.name}": np.asarray(getattr(self.nominal, entry.name)) for entry in fields(Nominal)}
+        arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
         with atomic_file(path) as temporary, temporary.open("wb") as stream:
             np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
 
     @classmethod
-    def load(cls, path: Path, plan: Plan, env: TrackingVectorEnv) -> Feedback:
-        """Read feedback around a plan.
+    def load(cls, path: Path, env: TrackingVectorEnv) -> Feedback:
+        """Read feedback for an environment.
 
         Raises:
-            ValueError: If the file is damaged.
+            ValueError: If the file is damaged, or the feedback was found in another environment.
         """
-        nominal = Nominal.of_plan(plan, env.clip, env.body, env.control_timestep)
         try:
             with np.load(path, allow_pickle=False) as archive:
                 gains, steps, joints, limit = (archive[name] for name in SAVED)
-            return cls(nominal, Coordinates(env.body), gains, int(steps), joints, float(limit))
+                rows = {entry.name: archive[f"nominal_{entry.name}"] for entry in fields(Nominal)}
+                header: dict[str, Any] = json.loads(archive["header"].tobytes())
+            if header["format"] != FORMAT_VERSION:
+                raise ValueError(f"this package reads format {FORMAT_VERSION}")
+            identity = header["identity"]
         except Exception as error:  # A damaged archive fails in many ways.
             raise ValueError(f"{path} holds no usable feedback: {error}") from error
+        check_identity(identity, env, f"feedback in {path}")
+        nominal = Nominal(**rows | {"timestep": float(rows["timestep"]), "loop": bool(rows["loop"])})
+        return cls(nominal, Coordinates(env.body), gains, int(steps), joints, float(limit))
 
     def deviation(self, env: TrackingVectorEnv) -> Array:
         """How far bodies are from the trajectory, (N, D)."""
@@ -115,7 +141,8 @@ class Feedback:
         following = (first + 1) % count if self.nominal.loop else first + 1
         gains = (1 - fraction) * self.gains[np.minimum(first, count - 1)]
         gains += fraction * self.gains[np.minimum(following, count - 1)]
-        change = np.einsum("nij,nj->ni", gains, np.concatenate([deviation, before], axis=1))
+        known = np.concatenate([deviation, before, np.ones((len(before), 1))], axis=1)
+        change = np.einsum("nij,nj->ni", gains, known)
         return np.clip(change, -self.limit, self.limit)
 
     def actions(self, change: Array, time: Array) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""Finding the feedback around a plan: roll out, fit linear models, solve for gains, and again with these."""
+"""Finding the feedback around a motion: roll out, fit linear models, solve for gains, and again with these."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from ms_agents.identity import environment_identity
 from ms_agents.planning import Plan, PlanRequest
 from ms_agents.planning.cost import TrackingCost
 from ms_agents.planning.rollouts import Rollouts
@@ -16,6 +17,7 @@ from ms_agents.reproduction.coordinates import Coordinates, place_near
 from ms_agents.reproduction.deviations import Deviations
 from ms_agents.reproduction.dynamics import Samples, linear_models
 from ms_agents.reproduction.feedback import Feedback, FeedbackPolicy, regulator_gains
+from ms_agents.reproduction.middle import Middle
 from ms_agents.reproduction.nominal import Nominal
 
 Array = NDArray[np.float64]
@@ -28,21 +30,25 @@ class Identification:
     """Linear models fitted to roll-outs under the feedback that they led to (as in Levine and Abbeel 2014, section 4).
 
     Derivatives at a point are of little use where stiff reflexes meet a floor; what is fitted to bodies that are
-    disturbed as much as the feedback will have to bear is a model of just that.
+    disturbed as much as the feedback will have to bear is a model of just that. Each round finds constant offsets too,
+    not far from the mean of those before, so that the motion need not be one that the body can do.
 
     Args:
-        request: What was planned.
-        plan: The plan.
+        request: Motion, body and constants of the cost.
+        plan: What to keep the body on; by default the motion itself.
         hyperparameters: Constants.
         perturbation: Of the bodies at the beginning of roll-outs.
         seed: Of everything random.
         threads: Threads that step physics; by default one per core.
+
+    Attributes:
+        identity: What actions mean, see :func:`ms_agents.identity.environment_identity`.
     """
 
     def __init__(
         self,
         request: PlanRequest,
-        plan: Plan,
+        plan: Plan | None,
         hyperparameters: FeedbackHyperparameters,
         perturbation: Perturbation,
         seed: int,
@@ -50,7 +56,11 @@ class Identification:
     ) -> None:
         self._hp = hp = hyperparameters
         self._env = env = make_stage(request, hp.bodies, threads, "fitted")
-        self._nominal = Nominal.of_plan(plan, env.clip, env.body, env.control_timestep)
+        self.identity = environment_identity(env)
+        if plan is None:
+            self._nominal = Nominal.of_motion(env)
+        else:
+            self._nominal = Nominal.of_plan(plan, env.clip, env.body, env.control_timestep)
         self._coordinates = Coordinates(env.body)
         self._scale = self._coordinates.scale(perturbation)
         rollouts = Rollouts(env, request.hyperparameters)
@@ -72,16 +82,20 @@ class Identification:
             The feedback after the last round.
         """
         hp, cost, samples = self._hp, self._state_cost(), list[Samples]()
-        effort = hp.effort * np.diag(1 / (len(self._joints) * (self._tolerance * self._deviation) ** 2))
+        offset_cost = np.diag(1 / (len(self._joints) * (self._tolerance * self._deviation) ** 2))
         loop, duration = self._nominal.loop, self._steps * self._nominal.timestep
-        feedback = self._feedback(np.zeros((self._segments, len(effort), self._coordinates.size + len(effort))))
+        size, offsets = self._coordinates.size, len(offset_cost)
+        middle = Middle(np.zeros((self._segments, size)), np.zeros((self._segments, offsets)))
+        feedback = self._feedback(np.zeros((self._segments, offsets, size + offsets + 1)))
         for number in range(hp.rounds):
             found, upright = self._roll_out(feedback, hp.seconds if number else hp.first_seconds)
             samples.append(found)
+            middle = middle.of(Samples.joined(samples[-2:]), self._scale)
             models = linear_models(
-                Samples.joined(samples), self._segments, loop, duration, self._scale, 0.3 * self._deviation, hp.ridge
+                Samples.joined(samples), middle.state, loop, duration, self._scale, 0.3 * self._deviation, hp.ridge
             )
-            feedback = self._feedback(regulator_gains(models, cost, effort, loop))
+            effort, mean = hp.effort * offset_cost, middle.smooth_offset(loop)
+            feedback = self._feedback(regulator_gains(models, cost, effort, offset_cost, mean, loop))
             report(number + 1, upright)
         return feedback
 
@@ -93,16 +107,20 @@ class Identification:
         return Feedback(self._nominal, self._coordinates, gains, self._steps, self._joints, self._hp.limit)
 
     def _roll_out(self, feedback: Feedback, seconds: float) -> tuple[Samples, float]:
-        """Samples of bodies led by feedback and noise from near the trajectory, and the share still up at the end."""
-        env, hp, steps = self._env, self._hp, self._steps
+        """Samples of bodies led by feedback and noise from near the trajectory, and the share that stayed up."""
+        env, hp, steps, loop = self._env, self._hp, self._steps, self._nominal.loop
         segments = max(round(seconds / (steps * env.control_timestep)), 1)
-        latest = self._segments if self._nominal.loop else max(self._segments - segments, 1)
+        whole = self._segments if loop else len(self._nominal) // steps
+        latest = whole if loop else max(whole - segments, 0) + 1
         begin = self._generator.integers(0, latest, env.num_envs) * steps * env.control_timestep
         place_near(env, self._coordinates, self._scale, begin / env.clip.duration, self._generator)
-        policy, alive = FeedbackPolicy(feedback, env), np.ones(env.num_envs, dtype=np.bool_)
+        policy, upright = FeedbackPolicy(feedback, env), np.ones(env.num_envs, dtype=np.bool_)
         state, parts = feedback.deviation(env), list[Samples]()
         for _ in range(segments):
             segment, before = feedback.segment(env.time).astype(np.int64), policy.change
+            within = np.full(env.num_envs, True) if loop else feedback.segment(env.time) < whole
+            if not (within & upright).any():
+                break
             noise = hp.noise * self._deviation * self._generator.standard_normal(before.shape)
             taken = np.zeros_like(before)
             for _ in range(steps):
@@ -110,11 +128,11 @@ class Identification:
                 policy.change = np.clip(policy.change + noise, -hp.limit, hp.limit)
                 taken += policy.change / steps
                 env.step(feedback.actions(policy.change, env.time))
-                alive &= ~self._limits.failed(*env.tracking_state())
-            following = feedback.deviation(env)
-            parts.append(Samples(state[alive], before[alive], taken[alive], following[alive], segment[alive]))
+                upright &= ~(self._limits.failed(*env.tracking_state()) & within)
+            following, seen = feedback.deviation(env), upright & within
+            parts.append(Samples(state[seen], before[seen], taken[seen], following[seen], segment[seen]))
             state = following
-        return Samples.joined(parts), float(alive.mean())
+        return Samples.joined(parts), float(upright.mean())
 
     def _state_cost(self) -> Array:
         """Second derivatives of the cost of planning at the beginning of every segment, (S, D, D)."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from ms_envs.bodies.body import Body
+from ms_envs.envs import TrackingVectorEnv
 from ms_envs.motions.clip import MotionClip
 from numpy.typing import NDArray
 
@@ -19,9 +20,7 @@ Array = NDArray[np.float64]
 class Nominal:
     """States and actions at every control step of a motion.
 
-    Of a motion that loops it is one round: the mean over the rounds of a plan, the first left out, each moved onto the
-    motion. To first order the mean of trajectories is itself a trajectory, and the more rounds, the smaller the leap
-    from its end to its beginning, which a single round has where no round of a plan ends as it began.
+    Of a motion that loops it is one round.
 
     Attributes:
         qpos: (T, nq).
@@ -45,8 +44,32 @@ class Nominal:
         return len(self.action)
 
     @classmethod
+    def of_motion(cls, env: TrackingVectorEnv) -> Nominal:
+        """The motion itself, with the activations that balance it and actions of zero.
+
+        Raises:
+            ValueError: If a round of a looping motion is no whole number of control steps.
+        """
+        clip, timestep = env.clip, env.control_timestep
+        steps = np.arange(_control_steps(clip, timestep))
+        parts: dict[str, list[Array]] = {"qpos": [], "qvel": [], "activation": []}
+        for chunk in np.array_split(steps, -(-len(steps) // env.num_envs)):
+            phase = np.zeros(env.num_envs)
+            phase[: len(chunk)] = chunk * timestep / clip.duration
+            env.reset(options={"phase": phase})
+            for name, values in zip(parts, env.coordinates(), strict=True):
+                parts[name].append(values[: len(chunk)])
+        joined = {name: np.concatenate(values) for name, values in parts.items()}
+        action = np.zeros((len(steps), len(env.body.joint_ids)))
+        stride = clip.cycle_offset if clip.loop else np.zeros(3)
+        return cls(**joined, action=action, timestep=timestep, stride=stride, loop=clip.loop)
+
+    @classmethod
     def of_plan(cls, plan: Plan, clip: MotionClip, body: Body, timestep: float) -> Nominal:
-        """The trajectory of a plan.
+        """The trajectory of a plan; of a looping motion the mean over its rounds but the first, each moved onto it.
+
+        To first order the mean of trajectories is itself a trajectory, and the more rounds, the smaller the leap from
+        its end to its beginning, which a single round has where no round of a plan ends as it began.
 
         Raises:
             ValueError: If the plan of a looping motion is shorter than two rounds, or its rounds are no whole number of
@@ -58,9 +81,7 @@ class Nominal:
         rows["action"] = plan.actions.astype(np.float64)
         if not clip.loop:
             return cls(**rows, timestep=timestep, stride=np.zeros(3), loop=False)
-        length = round(clip.duration / timestep)
-        if abs(length * timestep - clip.duration) > 1e-6:
-            raise ValueError(f"a round of {clip.duration:g} s is no whole number of control steps of {timestep:g} s")
+        length = _control_steps(clip, timestep)
         rounds = len(plan.actions) // length - 1
         if rounds < 1:
             raise ValueError(f"feedback needs a plan of at least two rounds, {2 * clip.duration:g} s")
@@ -88,6 +109,14 @@ class Nominal:
 
     def _elapsed(self, time: Array) -> NDArray[np.int64]:
         return np.floor(time / self.timestep + 0.5 + 1e-6).astype(np.int64)
+
+
+def _control_steps(clip: MotionClip, timestep: float) -> int:
+    """Control steps of a motion, at least its whole length."""
+    length = clip.duration / timestep
+    if clip.loop and abs(length - round(length)) * timestep > 1e-6:
+        raise ValueError(f"a round of {clip.duration:g} s is no whole number of control steps of {timestep:g} s")
+    return int(np.ceil(length - 1e-6))
 
 
 def _at_phases(values: Array, length: int, rounds: int) -> Array:
