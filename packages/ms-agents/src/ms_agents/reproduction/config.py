@@ -154,7 +154,7 @@ class ReproductionConfig:
     lessons: int = 32
     lesson_noise: float = 0.05
     episode: float = 10.0
-    rounds: int = 4
+    rounds: int = 1
     warm_up: float = 0.03
     episodes: int = 32
     perturbation: Perturbation = field(default_factory=Perturbation)
