@@ -11,6 +11,7 @@ from ms_agents.reproduction.config import ReproductionConfig
 from ms_agents.reproduction.curve import Score, scores
 from ms_agents.reproduction.curve import table as curve_table
 from ms_envs.atomic_file import atomic_file
+from ms_envs.bodies import DEFAULT_BODY
 
 from benchmarks.results_file import FOLDER, described, machine, write
 
@@ -34,7 +35,7 @@ def run(name: str, folders: Sequence[Path]) -> None:
     tables = "\n".join(f"## {_label(folder)}\n\n{curve_table(folder)}" for folder in folders)
     scored = {label: [asdict(score) for score in found] for label, found in curves.items()}
     results = {"machine": machine(), "scores": scored}
-    page = f"""# From plans to policies
+    page = f"""# From motions to policies
 
 ![Survival and completion against processor time]({name}.png)
 
@@ -55,7 +56,7 @@ def draw(curves: Mapping[str, Sequence[Score]], path: Path) -> None:
         curves: Label to scores.
         path: PNG file.
     """
-    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    figure = Figure(figsize=(9, 3.8), layout="constrained")
     axes = figure.subplots(1, 2)
     for label, found in curves.items():
         found = sorted(found, key=lambda score: score.core_seconds)
@@ -65,14 +66,14 @@ def draw(curves: Mapping[str, Sequence[Score]], path: Path) -> None:
     for ax, quantity in zip(axes, ("survival, s", "completion, %"), strict=True):
         ax.set_xlabel("core-minutes")
         ax.set_ylabel(quantity)
-        ax.set_ylim(0, 100 if quantity.endswith("%") else None)
+        ax.set_ylim(0, 103 if quantity.endswith("%") else None)
         ax.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    figure.legend(loc="outside lower center", frameon=False)
     with atomic_file(path) as temporary:
         figure.savefig(temporary, dpi=120, format="png")
 
 
 def _label(folder: Path) -> str:
     config = ReproductionConfig.load(folder)
-    body = config.env_kwargs.get("body", "default body")
+    body = config.env_kwargs.get("body", DEFAULT_BODY)
     return f"{folder.name}: {body}, {TEACHERS[config.teacher]}"
