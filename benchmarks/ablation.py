@@ -15,7 +15,7 @@ from ms_envs.report_table import markdown_table
 from benchmarks.ablation_curves import draw, write_csv
 from benchmarks.ablation_runs import QUANTITIES, CompleteRun, Group, Pair, Quantity, group, pairs, read_runs, varying
 from benchmarks.intervals import interval, iqm, iqm_difference, probability_of_improvement, true_coverage
-from benchmarks.results_file import FOLDER, machine, write
+from benchmarks.results_file import FOLDER, described, machine, write
 
 
 def run(name: str, folder: Path) -> None:
@@ -49,7 +49,7 @@ def run(name: str, folder: Path) -> None:
         f"Interquartile means with their intervals. The numbers are in [curves.csv]({name}/curves.csv).\n",
         f"## Commands\n\n```bash\n{_commands(used)}\n```\n",
         f"Trained with {_versions(used)}.\n",
-        f"Compared on: {', '.join(f'{key} {value}' for key, value in about.items())}.\n",
+        f"Compared on: {described(about)}.\n",
     ]
     results = {
         "machine": about,

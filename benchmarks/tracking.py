@@ -16,7 +16,7 @@ from ms_agents.runs import BEST, TrainingConfig, load_run
 from ms_agents.settings import train_arguments
 from ms_envs.atomic_file import atomic_file
 
-from benchmarks.results_file import FOLDER, machine, write
+from benchmarks.results_file import FOLDER, described, machine, write
 
 CURVES = {
     "eval/survival": "survival of 5 s, deterministic (s)",
@@ -62,7 +62,7 @@ def run(name: str, runs: Sequence[Path], horizons: Sequence[float], episodes: in
         _keep(path, FOLDER / name / path.name)
     _draw(runs, FOLDER / name / "curves.png")
     page.append(f"\n![Learning curves]({name}/curves.png)\n")
-    page.append(f"\n{', '.join(f'{key} {value}' for key, value in results['machine'].items())}.\n")
+    page.append(f"\n{described(results['machine'])}.\n")
     write(name, results, "\n".join(page))
 
 

@@ -95,7 +95,7 @@ def test_models_of_a_linear_system_are_the_system():
     samples = Samples(state, before, offset, following, segment)
     middle, units = np.zeros((segments, 4)), (np.ones(4), np.ones(2))
     alone = [linear_models(_only(samples, s), middle, False, 0.1, *units, 1e-6)[s] for s in range(segments)]
-    np.testing.assert_allclose(alone, truth, atol=2e-3)
+    np.testing.assert_allclose(alone, truth, atol=1e-6)
 
 
 def _only(samples: Samples, segment: int) -> Samples:

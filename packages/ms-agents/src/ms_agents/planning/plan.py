@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ms_envs.atomic_file import atomic_file
 from numpy.typing import NDArray
 
+from ms_agents.array_file import read_arrays, write_arrays
 from ms_agents.planning.hyperparameters import PlannerHyperparameters
 from ms_agents.planning.retreat import Retreat
 
@@ -100,7 +100,6 @@ class Plan:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the plan as compressed ``.npz``; the file appears only once it is complete."""
         header = {
-            "format": FORMAT_VERSION,
             "request": self.request.to_dict(),
             "identity": dict(self.identity),
             "versions": dict(self.versions),
@@ -111,14 +110,12 @@ class Plan:
             "retreat": asdict(self.search.retreat),
         }
         arrays = {
-            "header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8),
             "search_mean": self.search.mean,
             **{name: rounded(name, values) for name, values in self.rows.items()},
         }
         if self.search.actions is not None:
             arrays["search_actions"] = self.search.actions
-        with atomic_file(Path(path)) as temporary, temporary.open("wb") as stream:
-            np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+        write_arrays(Path(path), arrays, header, FORMAT_VERSION)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Plan:
@@ -132,11 +129,7 @@ class Plan:
         if not path.is_file():
             raise FileNotFoundError(f"there is no plan at {path}")
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-            header = json.loads(arrays.pop("header").tobytes())
-            if header.pop("format") != FORMAT_VERSION:
-                raise ValueError(f"this package reads format {FORMAT_VERSION}")
+            arrays, header = read_arrays(path, FORMAT_VERSION)
             search = SearchState(
                 mean=arrays.pop("search_mean"),
                 generator=header.pop("generator"),

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ms_envs.atomic_file import atomic_file
 
+from ms_agents.array_file import read_arrays, write_arrays
 from ms_agents.reproduction.lessons import Lesson
 from ms_agents.versions import package_versions
 
@@ -24,15 +24,13 @@ def save_lessons(path: Path, lessons: Sequence[Lesson], identity: Mapping[str, A
         lessons: At least one.
         identity: What observations and actions mean, see :func:`ms_agents.identity.environment_identity`.
     """
-    header = {"format": FORMAT_VERSION, "identity": dict(identity), "versions": package_versions()}
+    header = {"identity": dict(identity), "versions": package_versions()}
     arrays = {
-        "header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8),
         "observation": np.concatenate([lesson.observation for lesson in lessons]),
         "action": np.concatenate([lesson.action for lesson in lessons]),
         "size": np.array([len(lesson.action) for lesson in lessons]),
     }
-    with atomic_file(path) as temporary, temporary.open("wb") as stream:
-        np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+    write_arrays(path, arrays, header, FORMAT_VERSION)
 
 
 def load_lessons(path: Path, identity: Mapping[str, Any]) -> list[Lesson]:
@@ -46,11 +44,7 @@ def load_lessons(path: Path, identity: Mapping[str, Any]) -> list[Lesson]:
         ValueError: If the file is damaged, or its lessons are for another environment.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        header: dict[str, Any] = json.loads(arrays["header"].tobytes())
-        if header["format"] != FORMAT_VERSION:
-            raise ValueError(f"this package reads format {FORMAT_VERSION}")
+        arrays, header = read_arrays(path, FORMAT_VERSION)
         ends = arrays["size"].cumsum()[:-1]
         states = (np.split(arrays[name], ends) for name in ("observation", "action"))
         lessons = [Lesson(*values) for values in zip(*states, strict=True)]

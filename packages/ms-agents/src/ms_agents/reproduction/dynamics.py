@@ -13,8 +13,8 @@ NEIGHBOUR = 0.4
 """Weight of the samples of the segments before and after."""
 FAR = 4.0
 """Mean squared deviation from the middle of its segment, in scales, at which a sample counts half."""
-CONSTANT_RIDGE = 0.5
-"""Weight of the prior of the constants, in samples."""
+CONSTANT_RIDGE = 0.05
+"""Weight of the prior of the constants, as a share of that of the slopes."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def linear_models(
     far = (((samples.state - middle[samples.segment]) / scale) ** 2).mean(axis=1)
     known, unknown = inputs / units, (samples.following - inputs @ prior.T) / scale
     models = np.empty((segments, size, inputs.shape[1] + 1))
-    weights = np.concatenate([np.full(len(units), ridge), np.full(3, CONSTANT_RIDGE)])
+    weights = np.concatenate([np.full(len(units), ridge), np.full(3, CONSTANT_RIDGE * ridge)])
     for segment in range(segments):
         ahead = samples.segment - segment
         if loop:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -10,11 +9,11 @@ from typing import Any
 
 import numpy as np
 from gymnasium.vector import VectorEnv
-from ms_envs.atomic_file import atomic_file
 from ms_envs.envs import TrackingVectorEnv
 from ms_envs.envs.reflex_law import OFFSET
 from numpy.typing import NDArray
 
+from ms_agents.array_file import read_arrays, write_arrays
 from ms_agents.identity import check_identity
 from ms_agents.reproduction.coordinates import Coordinates
 from ms_agents.reproduction.nominal import Nominal
@@ -95,12 +94,10 @@ class Feedback:
             path: The file.
             identity: What observations and actions mean, see :func:`ms_agents.identity.environment_identity`.
         """
-        header = {"format": FORMAT_VERSION, "identity": dict(identity), "versions": package_versions()}
+        header = {"identity": dict(identity), "versions": package_versions()}
         arrays = {name: np.asarray(getattr(self, name)) for name in SAVED}
         arrays |= {f"nominal_{entry.name}": np.asarray(getattr(self.nominal, entry.name)) for entry in fields(Nominal)}
-        arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
-        with atomic_file(path) as temporary, temporary.open("wb") as stream:
-            np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+        write_arrays(path, arrays, header, FORMAT_VERSION)
 
     @classmethod
     def load(cls, path: Path, env: TrackingVectorEnv) -> Feedback:
@@ -110,12 +107,9 @@ class Feedback:
             ValueError: If the file is damaged, or the feedback was found in another environment.
         """
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                gains, steps, joints, limit = (archive[name] for name in SAVED)
-                rows = {entry.name: archive[f"nominal_{entry.name}"] for entry in fields(Nominal)}
-                header: dict[str, Any] = json.loads(archive["header"].tobytes())
-            if header["format"] != FORMAT_VERSION:
-                raise ValueError(f"this package reads format {FORMAT_VERSION}")
+            arrays, header = read_arrays(path, FORMAT_VERSION)
+            gains, steps, joints, limit = (arrays[name] for name in SAVED)
+            rows: dict[str, Any] = {entry.name: arrays[f"nominal_{entry.name}"] for entry in fields(Nominal)}
             identity = header["identity"]
         except Exception as error:  # A damaged archive fails in many ways.
             raise ValueError(f"{path} holds no usable feedback: {error}") from error
