@@ -22,7 +22,9 @@ _PAGE = """# Fitted muscle paths: errors
 
 Written by `ms-envs paths --check --output FOLDER`. Errors of length in mm and of moment arm in mm/rad, on poses that
 were not fitted, first uniform in the joint ranges, then every frame of every clip of the package. RMS and greatest are
-over all fitted muscles and poses, "worst" is the RMS of the worst muscle.
+over all fitted muscles and poses, "worst" is the RMS of the worst muscle. Leaps are pairs of a muscle and a pose at
+which MuJoCo leads the path around the wrong side of a wrapping surface, so that its length is more than 3 mm off that
+at most poses within 0.001 rad; errors leave them out.
 
 """
 
@@ -55,7 +57,10 @@ def paths_command(bodies: Iterable[str] = (), output: Path | None = None, check:
         _write_page(output, qualities)
 
 
-_CAPTION = "lengths in mm, moment arms in mm/rad; uniform in the joint ranges / along the clips of the package"
+_CAPTION = (
+    "lengths in mm, moment arms in mm/rad; uniform in the joint ranges / along the clips of the package; "
+    "leaps of MuJoCo's own lengths are left out of errors"
+)
 
 
 def _both(value: Callable[[PathError], float]) -> Callable[[PathQuality], str]:
@@ -78,6 +83,7 @@ _COLUMNS: dict[str, Callable[[PathQuality], str]] = {
     ),
     "worst": _both(lambda error: float(error.length.max())),
     "greatest": _both(lambda error: float(error.greatest.max())),
+    "leaps": lambda quality: f"{quality.uniform.leaps.sum()} / {quality.clips.leaps.sum()}",
     "moment arm RMS": lambda quality: (
         f"{1e3 * _rms(quality.uniform.moment_arm, quality):.3f} / {1e3 * _rms(quality.clips.moment_arm, quality):.3f}"
     ),

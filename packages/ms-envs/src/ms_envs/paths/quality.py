@@ -20,6 +20,10 @@ LINES, STEPS = 60, 50
 """Straight lines between random poses, and steps along each, on which jumps are looked for."""
 JUMP = 1e-3
 """Change of length that moment arms do not explain, m, which counts as a jump."""
+NEIGHBOURS, NEAR = 32, 1e-3
+"""Poses around one whose length is doubted, and how far their joint angles are from it, rad."""
+DOUBTED = 3e-3
+"""Error of length beyond which it is asked whether the exact length itself is that of its neighbourhood, m."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,11 +34,14 @@ class PathError:
         length: Root mean square of every muscle's length error, m, (M,).
         greatest: Greatest, m, (M,).
         moment_arm: Root mean square over poses and spanned joints of the moment-arm error, m/rad, (M,).
+        leaps: Poses of every muscle that errors leave out, (M,): there MuJoCo leads the path around the wrong side
+            of a wrapping surface, and its length is more than :data:`DOUBTED` off that at most poses within 0.001 rad.
     """
 
     length: Array
     greatest: Array
     moment_arm: Array
+    leaps: NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +77,8 @@ class PathQuality:
 def path_quality(body: Body, paths: MusclePaths) -> PathQuality:
     """Compare fitted with exact paths on poses that were not fitted."""
     spans = path_spans(body)
-    samples = [sample_paths(body, qpos, spans) for qpos in (uniform_poses(body, POSES, 4), clip_poses(body))]
-    uniform, clips = (_error(body, paths, own) for own in samples)
+    sets = uniform_poses(body, POSES, 4), clip_poses(body)
+    uniform, clips = (path_error(body, paths, sample_paths(body, qpos, spans)) for qpos in sets)
     low, high = body.joint_range.T
     ends = np.random.default_rng(5).uniform(low, high, (LINES, 2, len(low)))
     fraction = np.linspace(0, 1, STEPS + 1)[:, None]
@@ -80,16 +87,31 @@ def path_quality(body: Body, paths: MusclePaths) -> PathQuality:
     return PathQuality(body, paths, uniform, clips, _greatest_jump(along))
 
 
-def _error(body: Body, paths: MusclePaths, samples: PathSamples) -> PathError:
+def path_error(body: Body, paths: MusclePaths, samples: PathSamples) -> PathError:
+    """Errors of fitted paths on the poses of some samples."""
     no_deviation = np.zeros((len(samples.angle), len(body.coupled_joint_ids)))
-    length = paths.length(samples.angle, no_deviation) - samples.length
-    arm = paths.moment_arm(samples.angle)[:, samples.pairs[:, 0], samples.pairs[:, 1]] - samples.moment_arm
-    muscles = length.shape[1]
-    spanned = np.maximum(np.bincount(samples.pairs[:, 0], minlength=muscles), 1)
-    square_arm = np.bincount(samples.pairs[:, 0], (arm**2).mean(axis=0), minlength=muscles) / spanned
-    errors = np.sqrt((length**2).mean(axis=0)), np.abs(length).max(axis=0), np.sqrt(square_arm)
-    fitted = np.isin(np.arange(muscles), paths.fitted)
-    return PathError(*(np.where(fitted, values, 0.0) for values in errors))
+    fitted = np.isin(np.arange(samples.length.shape[1]), paths.fitted)
+    length = np.where(fitted, paths.length(samples.angle, no_deviation) - samples.length, 0.0)
+    leap = _leap(body, samples, np.abs(length) > DOUBTED)
+    muscle, joint = samples.pairs.T
+    arm = np.where(fitted[muscle], paths.moment_arm(samples.angle)[:, muscle, joint] - samples.moment_arm, 0.0)
+    length[leap], arm[leap[:, muscle]] = 0.0, 0.0
+    spanned = np.maximum(np.bincount(muscle, minlength=len(fitted)), 1)
+    square_arm = np.bincount(muscle, (arm**2).mean(axis=0), minlength=len(fitted)) / spanned
+    return PathError(
+        np.sqrt((length**2).mean(axis=0)), np.abs(length).max(axis=0), np.sqrt(square_arm), leap.sum(axis=0)
+    )
+
+
+def _leap(body: Body, samples: PathSamples, doubted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which of the doubted exact lengths are not those of the poses around, (P, M)."""
+    leap, spans = np.zeros_like(doubted), path_spans(body)
+    generator = np.random.default_rng(6)
+    for pose in np.flatnonzero(doubted.any(axis=1)):
+        angles = samples.angle[pose] + NEAR * generator.standard_normal((NEIGHBOURS, samples.angle.shape[1]))
+        usual = np.median(sample_paths(body, poses_of(body, angles), spans).length, axis=0)
+        leap[pose] = doubted[pose] & (np.abs(samples.length[pose] - usual) > DOUBTED)
+    return leap
 
 
 def _greatest_jump(samples: PathSamples) -> Array:
