@@ -6,19 +6,16 @@ import numpy as np
 import pytest
 from ms_agents.identity import environment_identity
 from ms_agents.planning import PlannerHyperparameters, PlanRequest
-from ms_agents.planning.cost import TrackingCost
 from ms_agents.planning.plan import Plan, SearchState
 from ms_agents.planning.stage import Performance, make_stage
 from ms_agents.reproduction.config import FeedbackHyperparameters, Perturbation
 from ms_agents.reproduction.coordinates import Coordinates
-from ms_agents.reproduction.deviations import Deviations
 from ms_agents.reproduction.dynamics import Samples, linear_models
 from ms_agents.reproduction.feedback import Feedback, FeedbackPolicy, regulator_gains
 from ms_agents.reproduction.identification import Identification
 from ms_agents.reproduction.lessons import take_lessons
 from ms_agents.reproduction.middle import Middle
 from ms_agents.reproduction.nominal import Nominal
-from ms_envs.motions.balance_table import BalanceTable
 
 HP = PlannerHyperparameters(rollout_paths="fitted")
 REQUEST = PlanRequest(
@@ -45,17 +42,6 @@ def plan() -> Plan:
     env.close()
     state = SearchState(np.zeros((1, 1)), {})
     return Plan(REQUEST, {}, {}, "complete", 3.78, 1.0, performance.rows(), state)
-
-
-def test_the_squared_deviations_are_the_cost_of_planning(env):
-    env.reset(options={"phase": 0.0})
-    env.step(np.random.default_rng(0).uniform(-0.3, 0.3, env.action_space.shape).astype(np.float32))
-    table, time = BalanceTable(env.clip, env.body), env.time
-    terms = TrackingCost(tuple(env.body.key_bodies), HP).terms(
-        *env.tracking_state(), env.balance(), table.at(time), table.contact(time)
-    )
-    deviations = Deviations(env, HP).of(env)
-    np.testing.assert_allclose((deviations**2).sum(axis=1), sum(terms.values()), rtol=1e-3)
 
 
 def test_states_displaced_by_a_deviation_deviate_by_it(env):
@@ -177,6 +163,26 @@ def test_costlier_offsets_make_for_smaller_gains(plan):
         assert gains.shape[0] == ROUND // 3
         sizes.append(np.abs(gains).mean())
     assert 0.0 < 2 * sizes[1] < sizes[0]
+
+
+def test_a_motion_that_ends_is_learnt_to_its_end_and_not_beyond(monkeypatch):
+    request = replace(REQUEST, id="ms_envs:MSEmu/Jump-v0")
+    constants = FeedbackHyperparameters(bodies=4, rounds=2, first_seconds=0.1, seconds=3.0)
+    seen = []
+
+    def watched(samples, *others):
+        seen.append(samples.segment)
+        return linear_models(samples, *others)
+
+    monkeypatch.setattr("ms_agents.reproduction.identification.linear_models", watched)
+    identification = Identification(request, None, constants, Perturbation(), seed=0, threads=1)
+    feedback = identification.run(lambda *_: None)
+    identification.close()
+    whole = len(feedback.nominal) // feedback.segment_steps
+    assert not feedback.nominal.loop
+    assert np.isfinite(feedback.gains).all()
+    assert seen[-1].max() == whole - 1
+    assert len(seen[-1]) == 4 * (2 + whole)
 
 
 def test_lessons_say_what_the_feedback_would_do_not_what_was_done(env, plan):

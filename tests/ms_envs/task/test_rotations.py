@@ -54,6 +54,16 @@ def test_angle_between_orientations_is_that_of_the_turn(seed: int, turn: float) 
     assert rotations.angle(np, q, -turned)[0] == pytest.approx(turn, abs=1e-7)
 
 
+@given(seeds, st.floats(0.0, 3.1))
+def test_rotation_vector_is_axis_times_angle(seed: int, turn: float) -> None:
+    q = unit_quaternions(seed, 1)
+    axis = np.random.default_rng(seed).normal(size=3)
+    axis /= np.linalg.norm(axis)
+    turned = rotations.multiply(np, q, np.concatenate([[np.cos(turn / 2)], np.sin(turn / 2) * axis]))
+    np.testing.assert_allclose(rotations.rotation_vector(np, q, turned)[0], turn * axis, atol=1e-7)
+    np.testing.assert_allclose(rotations.rotation_vector(np, q, -turned)[0], turn * axis, atol=1e-7)
+
+
 @given(seeds, st.floats(0.0, 1.0))
 def test_slerp_divides_the_shortest_arc(seed: int, fraction: float) -> None:
     a, b = unit_quaternions(seed, 2)

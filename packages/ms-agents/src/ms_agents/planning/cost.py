@@ -22,7 +22,7 @@ SOLES = ("foot_r", "toes_r", "foot_l", "toes_l")
 
 
 class TrackingCost:
-    """Sum of squared deviations, each in units of its tolerance.
+    """The cost is the sum of squared deviations, each in units of its tolerance.
 
     Absolute positions reward leaning towards the reference, and a fall; so bodies and feet are compared after the
     horizontal drift of the centre of mass has been taken out, and balance is judged by where the capture point is
@@ -38,7 +38,7 @@ class TrackingCost:
         self._feet = [key_bodies.index(foot) for foot in FEET]
         self._soles = [key_bodies.index(name) for name in SOLES]
 
-    def terms(
+    def deviations(
         self,
         state: BodyState,
         reference: Reference,
@@ -46,7 +46,7 @@ class TrackingCost:
         reference_balance: Balance,
         contact: NDArray[np.bool_],
     ) -> dict[str, Array]:
-        """Every term of the cost, named as its tolerance.
+        """What the cost is the sum of squares of, in units of tolerances and named as these.
 
         Args:
             state: The bodies.
@@ -56,33 +56,33 @@ class TrackingCost:
             contact: Whether its right and left foot bear load, (N, 2).
 
         Returns:
-            Name to (N,).
+            Name to (N, K), K values each.
         """
         pose, now, then = state.pose, balance, reference_balance
         drift = self.drift(now, then)
         displacement = np.column_stack([drift, np.zeros(len(drift))])
         bodies = pose.key_position - reference.key_position - displacement[:, None]
         soles = bodies[:, self._soles]
-        swings = np.repeat(np.where(contact, 1.0, 0.5), 2, axis=1)
+        swings = np.sqrt(np.repeat(np.where(contact, 1.0, 0.5), 2, axis=1))
         velocity = now.center_of_mass_velocity - then.center_of_mass_velocity + self._hp.drift_velocity * displacement
         errors: dict[str, Array] = {
-            "joint_angle": _mean_square(pose.joint_position - reference.joint_position),
-            "joint_velocity": _mean_square(pose.joint_velocity - reference.joint_velocity),
-            "root_height": (pose.root_position[:, 2] - reference.root_position[:, 2]) ** 2,
-            "root_orientation": rotations.angle(np, pose.root_orientation, reference.root_orientation) ** 2,
-            "torso_orientation": rotations.angle(np, now.torso_orientation, then.torso_orientation) ** 2,
-            "torso_angular_velocity": _square(now.torso_angular_velocity - then.torso_angular_velocity),
-            "drift": _square(drift),
-            "body": _square(bodies).mean(axis=1),
-            "foot": (swings * _square(soles[..., :2])).mean(axis=1),
-            "foot_height": _mean_square(soles[..., 2]),
-            "center_of_mass_height": (now.center_of_mass - then.center_of_mass)[:, 2] ** 2,
-            "center_of_mass_velocity": _square(velocity),
-            "capture_point": _square(self.balance_error(state, reference, now, then)).sum(axis=1),
-            "angular_momentum": _square(now.angular_momentum - then.angular_momentum),
-            "activation": _mean_square(state.muscles.activation),
+            "joint_angle": _mean(pose.joint_position - reference.joint_position),
+            "joint_velocity": _mean(pose.joint_velocity - reference.joint_velocity),
+            "root_height": (pose.root_position - reference.root_position)[:, 2:],
+            "root_orientation": rotations.rotation_vector(np, reference.root_orientation, pose.root_orientation),
+            "torso_orientation": rotations.rotation_vector(np, then.torso_orientation, now.torso_orientation),
+            "torso_angular_velocity": now.torso_angular_velocity - then.torso_angular_velocity,
+            "drift": drift,
+            "body": _mean(bodies),
+            "foot": _mean(swings[..., None] * soles[..., :2]),
+            "foot_height": _mean(soles[..., 2]),
+            "center_of_mass_height": (now.center_of_mass - then.center_of_mass)[:, 2:],
+            "center_of_mass_velocity": velocity,
+            "capture_point": self.balance_error(state, reference, now, then).reshape(len(drift), -1),
+            "angular_momentum": now.angular_momentum - then.angular_momentum,
+            "activation": _mean(state.muscles.activation),
         }
-        return {name: value / getattr(self._hp.tolerances, name) ** 2 for name, value in errors.items()}
+        return {name: value / getattr(self._hp.tolerances, name) for name, value in errors.items()}
 
     def drift(self, balance: Balance, reference_balance: Balance) -> Array:
         """Horizontal distance of the centre of mass from that of the reference, m, (N, 2)."""
@@ -121,14 +121,11 @@ def offset_cost(offset: Array, deviation: Array, tolerances: Tolerances) -> Arra
         deviation: Standard deviation of their noise, rad, (D,).
         tolerances: Of the cost.
     """
-    return _mean_square(offset / deviation) / tolerances.offset**2
+    cost: Array = ((offset / deviation) ** 2).mean(axis=-1) / tolerances.offset**2
+    return cost
 
 
-def _square(vector: Any) -> Array:
-    result: Array = (vector**2).sum(axis=-1)
-    return result
-
-
-def _mean_square(values: Any) -> Array:
-    result: Array = (values**2).mean(axis=-1)
-    return result
+def _mean(values: Any) -> Array:
+    """Values (N, K) or vectors (N, K, 3), flat and scaled so that the sum of their squares is the mean over K."""
+    scaled: Array = (values / np.sqrt(values.shape[1])).reshape(len(values), -1)
+    return scaled

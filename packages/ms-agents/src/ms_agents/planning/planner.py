@@ -142,7 +142,7 @@ class Planner:
             action = self._rollouts.actions(offset[None])[0]
             for _ in range(min(steps, self.steps - len(self._performance))):
                 self._act(action)
-                if self._rollouts.failed(self.env):
+                if self._rollouts.failed(self.env)[0]:
                     self._go_back()
                     return
         self._mean = self._no_offsets() if doomed else self._shifted(best)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from ms_envs.envs import TrackingVectorEnv
@@ -76,7 +76,7 @@ class Rollouts:
                 alive &= ~info["diverged"]
             now = self._look(env)
             weight = hp.final_weight if segment == len(steps) - 1 else 1.0
-            cost = weight * sum(self._cost.terms(*now).values())
+            cost = weight * _sum_of_squares(self._cost.deviations(*now))
             cost += offset_cost(sequences[:, segment], self.deviation, hp.tolerances)
             costs += np.where(alive, cost, 0.0)
             alive &= ~self._cost.failed(*now[:2])
@@ -87,11 +87,15 @@ class Rollouts:
 
     def terms(self, env: TrackingVectorEnv) -> dict[str, float]:
         """Terms of the cost of a single environment as it is."""
-        return {name: float(value[0]) for name, value in self._cost.terms(*self._look(env)).items()}
+        return {name: float((value[0] ** 2).sum()) for name, value in self._cost.deviations(*self._look(env)).items()}
 
-    def failed(self, env: TrackingVectorEnv) -> bool:
-        """Whether the body of a single environment has failed."""
-        return bool(self._cost.failed(*env.tracking_state())[0])
+    def deviations(self, env: TrackingVectorEnv) -> Array:
+        """What the cost is the sum of squares of, for every environment as it is, (N, K)."""
+        return np.concatenate(list(self._cost.deviations(*self._look(env)).values()), axis=1)
+
+    def failed(self, env: TrackingVectorEnv) -> NDArray[np.bool_]:
+        """Whether the body of every environment has failed, (N,)."""
+        return self._cost.failed(*env.tracking_state())
 
     def placement(self, env: TrackingVectorEnv) -> Array:
         """Offsets of the foot-placement prior for a single environment as it is, rad, (D,)."""
@@ -106,3 +110,7 @@ class Rollouts:
     def _look(self, env: TrackingVectorEnv) -> tuple[BodyState, Reference, Balance, Balance, NDArray[np.bool_]]:
         time = env.time
         return *env.tracking_state(), env.balance(), self._table.at(time), self._table.contact(time)
+
+
+def _sum_of_squares(deviations: Mapping[str, Array]) -> Array:
+    return np.sum([(values**2).sum(axis=1) for values in deviations.values()], axis=0)

@@ -9,12 +9,10 @@ from numpy.typing import NDArray
 
 from ms_agents.identity import environment_identity
 from ms_agents.planning import Plan, PlanRequest
-from ms_agents.planning.cost import TrackingCost
 from ms_agents.planning.rollouts import Rollouts
 from ms_agents.planning.stage import make_stage
 from ms_agents.reproduction.config import FeedbackHyperparameters, Perturbation
 from ms_agents.reproduction.coordinates import Coordinates, place_near
-from ms_agents.reproduction.deviations import Deviations
 from ms_agents.reproduction.dynamics import Samples, linear_models
 from ms_agents.reproduction.feedback import Feedback, FeedbackPolicy, regulator_gains
 from ms_agents.reproduction.middle import Middle
@@ -63,11 +61,9 @@ class Identification:
             self._nominal = Nominal.of_plan(plan, env.clip, env.body, env.control_timestep)
         self._coordinates = Coordinates(env.body)
         self._scale = self._coordinates.scale(perturbation)
-        rollouts = Rollouts(env, request.hyperparameters)
+        self._rollouts = rollouts = Rollouts(env, request.hyperparameters)
         self._joints, self._deviation = rollouts.joints, rollouts.deviation
         self._tolerance = request.hyperparameters.tolerances.offset
-        self._cost = Deviations(env, request.hyperparameters)
-        self._limits = TrackingCost(tuple(env.body.key_bodies), request.hyperparameters)
         self._steps = _segment_steps(len(self._nominal), hp.segment_steps, self._nominal.loop)
         self._segments = -(-len(self._nominal) // self._steps)
         self._generator = np.random.default_rng(seed)
@@ -109,17 +105,17 @@ class Identification:
     def _roll_out(self, feedback: Feedback, seconds: float) -> tuple[Samples, float]:
         """Samples of bodies led by feedback and noise from near the trajectory, and the share that stayed up."""
         env, hp, steps, loop = self._env, self._hp, self._steps, self._nominal.loop
-        segments = max(round(seconds / (steps * env.control_timestep)), 1)
-        whole = self._segments if loop else len(self._nominal) // steps
-        latest = whole if loop else max(whole - segments, 0) + 1
-        begin = self._generator.integers(0, latest, env.num_envs) * steps * env.control_timestep
+        segments, whole = max(round(seconds / (steps * env.control_timestep)), 1), len(self._nominal) // steps
+        if not loop:
+            segments = min(segments, whole)
+        starts = whole if loop else whole - segments + 1
+        begin = self._generator.integers(0, starts, env.num_envs) * steps * env.control_timestep
         place_near(env, self._coordinates, self._scale, begin / env.clip.duration, self._generator)
         policy, upright = FeedbackPolicy(feedback, env), np.ones(env.num_envs, dtype=np.bool_)
         state, parts = feedback.deviation(env), list[Samples]()
         for _ in range(segments):
             segment, before = feedback.segment(env.time).astype(np.int64), policy.change
-            within = np.full(env.num_envs, True) if loop else feedback.segment(env.time) < whole
-            if not (within & upright).any():
+            if not upright.any():
                 break
             noise = hp.noise * self._deviation * self._generator.standard_normal(before.shape)
             taken = np.zeros_like(before)
@@ -128,9 +124,9 @@ class Identification:
                 policy.change = np.clip(policy.change + noise, -hp.limit, hp.limit)
                 taken += policy.change / steps
                 env.step(feedback.actions(policy.change, env.time))
-                upright &= ~(self._limits.failed(*env.tracking_state()) & within)
-            following, seen = feedback.deviation(env), upright & within
-            parts.append(Samples(state[seen], before[seen], taken[seen], following[seen], segment[seen]))
+                upright &= ~self._rollouts.failed(env)
+            following = feedback.deviation(env)
+            parts.append(Samples(*(values[upright] for values in (state, before, taken, following, segment))))
             state = following
         return Samples.joined(parts), float(upright.mean())
 
@@ -147,7 +143,7 @@ class Identification:
             for first in range(0, 2 * size, count):
                 rows = np.minimum(np.arange(first, first + count), 2 * size - 1)
                 self._env.place(qpos[rows], qvel[rows], nominal["activation"][rows], time[rows])
-                found.append(self._cost.of(self._env))
+                found.append(self._rollouts.deviations(self._env))
             values = np.concatenate(found)[: 2 * size]
             slope = (values[:size] - values[size:]) / (2 * PROBE)
             cost[segment] = slope @ slope.T

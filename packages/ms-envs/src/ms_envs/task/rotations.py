@@ -55,6 +55,15 @@ def angle(xp: ModuleType, a: Array, b: Array) -> Array:
     return 2 * xp.arctan2(xp.linalg.norm(relative[..., 1:], axis=-1), xp.abs(relative[..., 0]))
 
 
+def rotation_vector(xp: ModuleType, a: Array, b: Array) -> Array:
+    """Axis times angle of the rotation from one orientation to another, in the frame of the first, rad, (..., 3)."""
+    relative = multiply(xp, conjugate(xp, a), b)
+    relative = xp.where(relative[..., :1] < 0, -relative, relative)
+    sine = xp.linalg.norm(relative[..., 1:], axis=-1, keepdims=True)
+    ratio = 2 * xp.arctan2(sine, relative[..., :1]) / xp.where(sine > 0, sine, 1.0)
+    return relative[..., 1:] * xp.where(sine > 0, ratio, 2.0)
+
+
 def matrix(xp: ModuleType, q: Array) -> Array:
     """Rotation matrices, (..., 3, 3); row vectors are turned into the rotated frame by ``vector @ matrix``."""
     twice = 2 * q[..., 1:]
