@@ -29,6 +29,8 @@ from benchmarks import results_file
 
 ENDLESS: dict[str, Any] = {"root_termination": 1e6, "key_body_termination": 1e6, "horizon": 1e3}
 """Options of an environment that never ends an episode."""
+STEPS, REPEATS = 20, 15
+"""Control steps of a repetition, and repetitions."""
 EXCITATION = 0.2
 """Largest excitation; with more, bodies jump off the floor."""
 

@@ -23,12 +23,23 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks import results_file
-from benchmarks.throughput import ENDLESS, EXCITATION, Contestant, Throughput, markdown, phases, summary, table
+from benchmarks.throughput import (
+    ENDLESS,
+    EXCITATION,
+    REPEATS,
+    STEPS,
+    Contestant,
+    Throughput,
+    markdown,
+    phases,
+    summary,
+    table,
+)
 
 ACCELERATOR_SIZES = (256, 1024, 4096)
 """Environments on a GPU."""
-CPU_SIZES = (16, 64)
-"""Environments on the CPU."""
+CPU_SIZES, CPU_STEPS, CPU_REPEATS = (32,), 2, 4
+"""Environments, control steps and repetitions on the CPU, where a body takes minutes to compile and 20 ms to step."""
 
 
 class BareMjx:
@@ -83,15 +94,19 @@ class MjxEnv:
         self._env.close()
 
 
-def run(bodies: Sequence[str], motion: str, sizes: Sequence[int], impl: str, steps: int, repeats: int) -> None:
-    """Measure, print a table and write it to ``results/``."""
+def run(
+    bodies: Sequence[str], motion: str, sizes: Sequence[int], impl: str, steps: int | None, repeats: int | None
+) -> None:
+    """Measure, print a table and write it to ``results/``; the device decides what is left open."""
     device = jax.devices()[0]
-    sizes = sizes or (CPU_SIZES if device.platform == "cpu" else ACCELERATOR_SIZES)
+    on_cpu = device.platform == "cpu"
+    sizes = sizes or (CPU_SIZES if on_cpu else ACCELERATOR_SIZES)
+    steps, repeats = steps or (CPU_STEPS if on_cpu else STEPS), repeats or (CPU_REPEATS if on_cpu else REPEATS)
     machine = results_file.machine() | {"device": device.device_kind, "jax": jax.__version__, "impl": impl}
     results = [r for body in bodies for size in sizes for r in measure(body, motion, size, impl, steps, repeats)]
     memory = device.memory_stats() or {}
     settings = {"motion": motion, "steps": steps, "repeats": repeats, "control_rate": 50, "timestep": 0.002}
-    settings |= {"seconds": "of processor time"} if device.platform == "cpu" else {}
+    settings |= {"seconds": "of processor time"} if on_cpu else {}
     settings |= {"peak_bytes_in_use": memory["peak_bytes_in_use"]} if "peak_bytes_in_use" in memory else {}
     Console().print(table(results))
     results_file.write(
