@@ -125,8 +125,8 @@ class Identification:
                 taken += policy.change / steps
                 env.step(feedback.actions(policy.change, env.time))
                 upright &= ~self._rollouts.failed(env)
-            following = feedback.deviation(env)
-            parts.append(Samples(*(values[upright] for values in (state, before, taken, following, segment))))
+            following, up = feedback.deviation(env), upright
+            parts.append(Samples(state[up], before[up], taken[up], following[up], segment[up]))
             state = following
         return Samples.joined(parts), float(upright.mean())
 
