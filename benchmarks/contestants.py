@@ -24,7 +24,7 @@ from ms_envs.motions import MOTIONS, motions_of
 HERE = Path(__file__).parent
 FOLDERS = (HERE / "results", HERE / "policies", Path("runs/plans"))
 """Where trained policies and plans are looked for."""
-SET_BY_PROTOCOL = ("root_termination", "key_body_termination", "horizon", "engine", "impl")
+SET_BY_PROTOCOL = ("root_termination", "key_body_termination", "horizon", "engine", "impl", "buffers")
 """Arguments of an environment that the protocol sets."""
 
 

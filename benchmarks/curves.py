@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from ms_agents.curve import STEP, read_curve
@@ -92,6 +93,7 @@ def _draw(curves: Sequence[Curve], path: Path) -> None:
     for row, label in enumerate(QUANTITIES.values()):
         axes: Axes
         for axes, x, scale in ((grid[row, 0], 0, 1e-6), (grid[row, 1], 1, 1.0)):
+            axes.set_prop_cycle(color=[*map(colormaps["tab20"], range(20))])
             for curve in curves:
                 values = np.array(curve.points)
                 axes.plot(scale * values[:, x], values[:, 2 + row], ".-", ms=4, lw=1, label=curve.name)
