@@ -10,7 +10,7 @@ from typing import Any
 from ms_agents.controllers import CONTROLLERS
 from ms_agents.evaluation import DEFAULT_HORIZON
 from ms_envs.motions import MOTIONS, motions_of
-from ms_envs.report_table import markdown_table, terminal_table
+from ms_envs.report_table import markdown_table, table_console, terminal_table
 from rich.console import Console
 from rich.progress import track
 
@@ -65,7 +65,7 @@ def run(
         if cells := read():
             publish(failed)
     best = best_of_motions(cells.values())
-    Console().print(terminal_table(_SHORT, best, title="Best of each motion", text=_TEXT))
+    table_console().print(terminal_table(_SHORT, best, title="Best of each motion", text=_TEXT))
     for reason, names in failed.items():
         Console(stderr=True).print(f"{'; '.join(names)}: {reason}", style="red")
     if sum(map(len, failed.values())) == len(entrants):

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 from ms_envs.motions import MOTIONS
-from ms_envs.report_table import markdown_table, terminal_table
+from ms_envs.report_table import markdown_table, table_console, terminal_table
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.progress import track
 
 from benchmarks.coverage_figure import draw
@@ -90,7 +89,7 @@ def run(bodies: Sequence[str], phases: int, repeats: int, threads: int) -> None:
     settings = {"motion": MOTION, "postures": POSTURES, "starts": phases, "roll-outs per start": repeats}
     settings |= {"noise": STD, "tone": TONE, "support": SUPPORT}
     for title, columns in (("Torque that noise reaches", _TORQUE), ("Movement by noise", _MOVEMENT)):
-        Console().print(terminal_table(columns, rows, title=title, text=_TEXT))
+        table_console().print(terminal_table(columns, rows, title=title, text=_TEXT))
     results = {"machine": machine(), "settings": settings, "crossing": crossing, "rows": [asdict(row) for row in rows]}
     draw(rows, crossing, TIMES[-1], FOLDER / "coverage.png")
     write("coverage", results, _page(rows, crossing, results))

@@ -20,7 +20,7 @@ from gymnasium.vector import AutoresetMode
 from ms_agents import AggregatedPPO
 from ms_agents.hyperparameters import Hyperparameters
 from ms_envs import MOTIONS
-from rich.console import Console
+from ms_envs.report_table import table_console
 from stable_baselines3.common.callbacks import BaseCallback
 
 from benchmarks import results_file
@@ -136,7 +136,7 @@ def run(body: str, motion: str, control: str, explorers: Sequence[str], threads:
     settings = {"body": body, "motion": motion, "control": control, "threads": threads, "iterations": iterations}
     settings |= {"environments": Hyperparameters().environments, "rollout_steps": Hyperparameters().rollout_steps}
     table = _markdown(costs, settings | machine)
-    Console().print(table)
+    table_console().print(table)
     content = {"machine": machine, "settings": settings, "results": [asdict(cost) for cost in costs]}
     results_file.write("learner", content, table)
     draw([asdict(cost) for cost in costs], PARTS, results_file.FOLDER / "learner.png")

@@ -9,8 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from ms_envs.report_table import markdown_table, terminal_table
-from rich.console import Console
+from ms_envs.report_table import markdown_table, table_console, terminal_table
 from rich.progress import track
 
 from benchmarks.results_file import described, machine, write
@@ -45,7 +44,7 @@ def run(steps: int, repeats: int) -> None:
         for results, contestant in zip(measured, CONTESTANTS, strict=True):
             results.append(_measure(*contestant, steps))
     rows = [_typical(results) for results in measured]
-    Console().print(terminal_table(_COLUMNS, rows, title="Cost of a control step", text=_TEXT))
+    table_console().print(terminal_table(_COLUMNS, rows, title="Cost of a control step", text=_TEXT))
     content = {"machine": machine(), "steps": steps, "repeats": repeats, "rows": rows}
     write("peers", content, _markdown(rows, content))
 

@@ -17,8 +17,7 @@ import torch
 from ms_agents import AggregatedPPO
 from ms_agents.hyperparameters import Hyperparameters
 from ms_envs.atomic_file import atomic_file
-from ms_envs.report_table import markdown_table, terminal_table
-from rich.console import Console
+from ms_envs.report_table import markdown_table, table_console, terminal_table
 from rich.progress import track
 
 from benchmarks.redundant_arm import JOINTS, RedundantArm, error_left
@@ -86,7 +85,7 @@ def run(muscles: Sequence[int], seeds: int, samples: int, jobs: int) -> None:
         started = [pool.submit(search, *task, samples) for task in reversed(tasks)]  # the longest first
         searches = [one.result() for one in track(reversed(started), description="exploring", total=len(tasks))]
     rows = [Row.of(count, searches) for count in muscles]
-    Console().print(terminal_table(_COLUMNS, rows, title="Samples until solved", text=()))
+    table_console().print(terminal_table(_COLUMNS, rows, title="Samples until solved", text=()))
     draw(searches, FOLDER / "redundancy.png")
     measured_on = machine()
     results = {

@@ -19,8 +19,8 @@ import mujoco
 import numpy as np
 from gymnasium.vector import AsyncVectorEnv
 from ms_envs import MOTIONS, TrackingVectorEnv
+from ms_envs.report_table import table_console
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 from stable_baselines3.common.vec_env import SubprocVecEnv
@@ -175,7 +175,7 @@ def run(bodies: Sequence[str], motion: str, num_envs: int, threads: int, steps: 
     machine = results_file.machine()
     results = [r for body in bodies for r in measure(body, motion, num_envs, threads, steps, repeats)]
     settings = {"motion": motion, "steps": steps, "repeats": repeats, "control_rate": 50, "timestep": 0.002}
-    Console().print(table(results))
+    table_console().print(table(results))
     results_file.write(
         "throughput",
         {"machine": machine, "settings": settings, "results": [asdict(result) for result in results]},

@@ -18,8 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from ms_envs import MOTIONS
 from ms_envs.envs.mjx_vector_env import MjxTrackingVectorEnv
+from ms_envs.report_table import table_console
 from mujoco import mjx
-from rich.console import Console
 from rich.progress import track
 
 from benchmarks import results_file
@@ -108,7 +108,7 @@ def run(
     settings = {"motion": motion, "steps": steps, "repeats": repeats, "control_rate": 50, "timestep": 0.002}
     settings |= {"seconds": "of processor time"} if on_cpu else {}
     settings |= {"peak_bytes_in_use": memory["peak_bytes_in_use"]} if "peak_bytes_in_use" in memory else {}
-    Console().print(table(results))
+    table_console().print(table(results))
     results_file.write(
         "throughput-mjx",
         {"machine": machine, "settings": settings, "results": [asdict(result) for result in results]},

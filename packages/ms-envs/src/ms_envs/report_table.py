@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
+from rich.console import Console
 from rich.table import Table
 
 Report = TypeVar("Report")
+WIDTH = 180
+"""Of tables that are written elsewhere than to a terminal, characters."""
+
+
+def table_console() -> Console:
+    """Standard output, wide enough for tables where it is no terminal."""
+    return Console(width=None if sys.stdout.isatty() else WIDTH)
 
 
 def terminal_table(

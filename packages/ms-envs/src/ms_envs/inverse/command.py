@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import Progress
 
 from ms_envs.atomic_file import atomic_file
@@ -18,6 +16,7 @@ from ms_envs.inverse.opensim import write_opensim
 from ms_envs.inverse.report import CAPTION, InverseReport, inverse_report, markdown_table, print_table
 from ms_envs.motions import MOTIONS, load_clip, motions_of
 from ms_envs.motions.clip import MotionClip
+from ms_envs.report_table import table_console
 
 _PAGE = f"""# Inverse solutions
 
@@ -46,7 +45,7 @@ def inverse_command(motions: Iterable[str] = (), bodies: Iterable[str] = (), out
     if output is not None:
         require_matplotlib()
     # Where output is not a terminal the table would be folded to 80 columns.
-    console = Console(width=None if sys.stdout.isatty() else 180)
+    console = table_console()
     jobs = _jobs([motion_name(motion) for motion in motions], tuple(bodies))
     reports = []
     with Progress(console=console) as progress:

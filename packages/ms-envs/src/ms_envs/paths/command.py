@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 
 from ms_envs.atomic_file import atomic_file
 from ms_envs.bodies import BODIES, load_body
@@ -16,7 +14,7 @@ from ms_envs.paths import fit_path, load_paths
 from ms_envs.paths.figure import error_figure, muscle_figure
 from ms_envs.paths.fit import fit_paths
 from ms_envs.paths.quality import PathError, PathQuality, path_quality
-from ms_envs.report_table import markdown_table, terminal_table
+from ms_envs.report_table import markdown_table, table_console, terminal_table
 
 _PAGE = """# Fitted muscle paths: errors
 
@@ -43,7 +41,7 @@ def paths_command(bodies: Iterable[str] = (), output: Path | None = None, check:
     """
     if output is not None:
         require_matplotlib()
-    console = Console(width=None if sys.stdout.isatty() else 180)
+    console = table_console()
     qualities = []
     for name in tuple(bodies) or BODIES:
         body = load_body(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -11,7 +10,6 @@ from pathlib import Path
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.progress import Progress
 
 from ms_envs.bodies import BODIES, load_body
@@ -19,6 +17,7 @@ from ms_envs.bodies.body import Body
 from ms_envs.inverse import static_optimization
 from ms_envs.motions import MOTIONS, clip_path, motions_of
 from ms_envs.motions.clip import MotionClip
+from ms_envs.report_table import table_console
 from ms_envs.retarget import deepmimic, ground, skeleton, synthetic
 from ms_envs.retarget.consistency import Tolerances, make_consistent
 from ms_envs.retarget.fit import Retargeted, retarget
@@ -60,7 +59,7 @@ def retarget_command(
             difference.
     """
     # Where output is not a terminal the table would be folded to 80 columns.
-    console = Console(width=None if sys.stdout.isatty() else 180)
+    console = table_console()
     reports: list[QualityReport] = []
     differing: list[str] = []
     jobs = _jobs(tuple(motions), tuple(bodies))
