@@ -58,9 +58,10 @@ def run(
                 if key not in known or known[key].fingerprint != mark:
                     cell = measure(entrant, phases, supported, threads, mark)
                     _write(read() | {key: cell})  # others may have written meanwhile
-            except (ValueError, FileNotFoundError) as error:  # made for another environment, or a body not found here
+            except (ValueError, FileNotFoundError) as error:
                 failed.setdefault(str(error), []).append(", ".join(key[:3]))
-                _write({other: cell for other, cell in read().items() if other != key})
+                if isinstance(error, ValueError):  # made for another environment; a body may be found elsewhere
+                    _write({other: cell for other, cell in read().items() if other != key})
     finally:
         if cells := read():
             publish(failed)

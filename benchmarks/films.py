@@ -37,11 +37,12 @@ def run(motions: Sequence[str], seconds: float, size: int, folders: Sequence[Pat
     Raises:
         ValueError: If there is no accuracy table, or a film is too large.
     """
-    best = [cell for cell in best_of_motions(read().values()) if not motions or cell.motion in motions]
-    if not best:
+    best = best_of_motions(read().values())
+    chosen = [cell for cell in best if not motions or cell.motion in motions]
+    if not chosen:
         raise ValueError("there is nothing to film; run `python -m benchmarks accuracy` first")
     films, machine = _known(), results_file.machine()
-    for cell in track(best, description="films", console=Console(stderr=True)):
+    for cell in track(chosen, description="films", console=Console(stderr=True)):
         path = results_file.FOLDER / "films" / f"{cell.motion}.mp4"
         wanted = {"fingerprint": cell.fingerprint, "seconds": seconds, "size": size}
         if films.get(cell.motion) != wanted or not path.is_file():
@@ -50,7 +51,7 @@ def run(motions: Sequence[str], seconds: float, size: int, folders: Sequence[Pat
             raise ValueError(f"{path} has more than {MOST:,} bytes; choose a smaller size or fewer seconds")
         films[cell.motion] = wanted
         results_file.write_json("films", {"machine": machine, "films": films})
-    results_file.write_text("films.md", _page(best, seconds, machine))
+    results_file.write_text("films.md", _page([cell for cell in best if cell.motion in films], seconds, machine))
 
 
 def _known() -> dict[str, Any]:

@@ -103,6 +103,20 @@ def test_scores_are_kept_when_a_later_one_is_interrupted(monkeypatch: pytest.Mon
     assert list(accuracy.read()) == [("myo-legs", "jump", "constant", False)]
 
 
+@pytest.mark.parametrize(("error", "left"), [(FileNotFoundError("no such body"), 1), (ValueError("changed"), 0)])
+def test_a_score_outlives_a_body_that_is_not_found_here_but_no_other_failure(
+    monkeypatch: pytest.MonkeyPatch, measured: list[str], error: Exception, left: int
+) -> None:
+    def fail(*_: Any) -> str:
+        raise error
+
+    run(monkeypatch, Constant("a"))
+    monkeypatch.setattr(accuracy, "fingerprint", fail)
+    with pytest.raises(ValueError, match="nothing could be scored"):
+        run(monkeypatch, Constant("a"))
+    assert len(accuracy.read()) == left
+
+
 def test_score_depends_on_clip_body_and_version(monkeypatch: pytest.MonkeyPatch) -> None:
     marks = {fingerprint(each, 1, False) for each in (REFLEX, replace(REFLEX, motion="kick"))}
     for name, value in (("_clip_digest", lambda *_: "other"), ("_model_digest", lambda _: "other"), ("version", str)):
