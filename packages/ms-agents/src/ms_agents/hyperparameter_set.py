@@ -96,13 +96,8 @@ def _checked(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
-def require_positive(
-    constants: Any, kind: str, wanted: str = "a positive number", *, or_zero: tuple[str, ...] = ()
-) -> None:
-    """Raise ``ValueError`` unless all fields of a dataclass are positive numbers, or zero those that may be.
-
-    Its kind begins the message.
-    """
+def require_positive(constants: Any, kind: str, wanted: str = "a positive number") -> None:
+    """Raise ``ValueError`` unless all fields of a dataclass are positive numbers; its kind begins the message."""
     for name, value in asdict(constants).items():
-        if not (value > 0 or (value == 0 and name in or_zero)):
+        if not value > 0:
             raise ValueError(f"{kind} {name} must be {wanted}, got {value!r}")

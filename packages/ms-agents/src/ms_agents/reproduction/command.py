@@ -128,7 +128,7 @@ class Reproduction:
                     config.request, plan, config.feedback, config.perturbation, config.seed, self._threads
                 )
                 with closing(found):
-                    feedback = found.run(lambda n, *state: advance(n, _upright(*state)))
+                    feedback = found.run(lambda n, upright: advance(n, f"{100 * upright:.0f} % up"))
                     feedback.save(self._feedback_path, found.identity)
         self._score(FEEDBACK, lambda env: FeedbackPolicy(self._feedback(env), env))
 
@@ -263,8 +263,3 @@ class Reproduction:
                 bar.update(task, completed=min(done, total), status=status)
 
             yield advance
-
-
-def _upright(share: float, support: float) -> str:
-    spring = f", spring of {support:.1f} rad/s" if support else ""
-    return f"{100 * share:.0f} % up{spring}"

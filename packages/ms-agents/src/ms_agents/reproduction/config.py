@@ -62,9 +62,6 @@ class FeedbackHyperparameters(HyperparameterSet):
         effort: Factor on the cost of the offsets where they differ from their mean in the last roll-outs; without it
             gains are as high as roll-outs without noise would allow, and the mean runs away.
         limit: Largest change of an offset, rad.
-        memory: Rounds of roll-outs that models are fitted to.
-        support: Natural frequency of a spring that pulls roots onto the motion at first, rad/s. It is weakened after
-            every round in which most bodies stay up.
     """
 
     bodies: int = 128
@@ -76,11 +73,9 @@ class FeedbackHyperparameters(HyperparameterSet):
     ridge: float = 10.0
     effort: float = 1e4
     limit: float = 0.4
-    memory: int = 20
-    support: float = 0.0
 
     def __post_init__(self) -> None:
-        require_positive(self, "feedback", or_zero=("support",))
+        require_positive(self, "feedback")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +20,6 @@ from ms_agents.reproduction.nominal import Nominal
 
 Array = NDArray[np.float64]
 
-ENOUGH = 0.75
-"""Share of bodies that stay up after which the spring on their roots is weakened."""
-WEAKENING, WEAKEST = 0.65, 0.3
-"""Factor on the natural frequency of the spring, and what is too weak to be of help, rad/s."""
 PROBE = 1e-3
 """Change of a coordinate from which the derivatives of the cost are taken, rad, m, rad/s or m/s."""
 
@@ -57,8 +52,8 @@ class Identification:
         seed: int,
         threads: int | None = None,
     ) -> None:
-        self._hp, self._request, self._threads = hyperparameters, request, threads
-        self._env = env = make_stage(request, hyperparameters.bodies, threads, "fitted")
+        self._hp = hp = hyperparameters
+        self._env = env = make_stage(request, hp.bodies, threads, "fitted")
         self.identity = environment_identity(env)
         if plan is None:
             self._nominal = Nominal.of_motion(env)
@@ -69,16 +64,15 @@ class Identification:
         self._rollouts = rollouts = Rollouts(env, request.hyperparameters)
         self._joints, self._deviation = rollouts.joints, rollouts.deviation
         self._tolerance = request.hyperparameters.tolerances.offset
-        self._steps = _segment_steps(len(self._nominal), hyperparameters.segment_steps, self._nominal.loop)
+        self._steps = _segment_steps(len(self._nominal), hp.segment_steps, self._nominal.loop)
         self._segments = -(-len(self._nominal) // self._steps)
         self._generator = np.random.default_rng(seed)
 
-    def run(self, report: Callable[[int, float, float], None]) -> Feedback:
+    def run(self, report: Callable[[int, float], None]) -> Feedback:
         """All rounds.
 
         Args:
-            report: Told how many rounds are done, which share of the bodies of the last one stayed up, and the natural
-                frequency of the spring on their roots, rad/s.
+            report: Told how many rounds are done and how long the bodies of the last one stayed up, as a share.
 
         Returns:
             The feedback after the last round.
@@ -89,33 +83,21 @@ class Identification:
         size, offsets = self._coordinates.size, len(offset_cost)
         middle = Middle(np.zeros((self._segments, size)), np.zeros((self._segments, offsets)))
         feedback = self._feedback(np.zeros((self._segments, offsets, size + offsets + 1)))
-        support, upright = hp.support, 0.0
         for number in range(hp.rounds):
-            if number > 1 and upright >= ENOUGH:
-                support = WEAKENING * support if WEAKENING * support > WEAKEST else 0.0
-            self._support(support)
             found, upright = self._roll_out(feedback, hp.seconds if number else hp.first_seconds)
-            samples = [*samples, found][-hp.memory :]
+            samples.append(found)
             middle = middle.of(Samples.joined(samples[-2:]), self._scale)
             models = linear_models(
                 Samples.joined(samples), middle.state, loop, duration, self._scale, 0.3 * self._deviation, hp.ridge
             )
             effort, mean = hp.effort * offset_cost, middle.smooth_offset(loop)
             feedback = self._feedback(regulator_gains(models, cost, effort, offset_cost, mean, loop))
-            report(number + 1, upright, support)
+            report(number + 1, upright)
         return feedback
 
     def close(self) -> None:
         """Close the environments."""
         self._env.close()
-
-    def _support(self, frequency: float) -> None:
-        """Pull roots onto the motion by a spring of a natural frequency, rad/s; 0 for what the request says."""
-        arguments = {**self._request.env_kwargs, "root_support": frequency} if frequency else self._request.env_kwargs
-        if self._env.options.root_support != arguments.get("root_support", 0.0):
-            self.close()
-            request = replace(self._request, env_kwargs=arguments)
-            self._env = make_stage(request, self._hp.bodies, self._threads, "fitted")
 
     def _feedback(self, gains: Array) -> Feedback:
         return Feedback(self._nominal, self._coordinates, gains, self._steps, self._joints, self._hp.limit)
