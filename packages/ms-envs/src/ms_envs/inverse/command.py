@@ -44,7 +44,6 @@ def inverse_command(motions: Iterable[str] = (), bodies: Iterable[str] = (), out
     """
     if output is not None:
         require_matplotlib()
-    # Where output is not a terminal the table would be folded to 80 columns.
     console = table_console()
     jobs = _jobs([motion_name(motion) for motion in motions], tuple(bodies))
     reports = []
