@@ -58,7 +58,6 @@ def retarget_command(
         ValueError: If a motion or body is unknown, a body named alone cannot do a motion, or the check finds a
             difference.
     """
-    # Where output is not a terminal the table would be folded to 80 columns.
     console = table_console()
     reports: list[QualityReport] = []
     differing: list[str] = []
