@@ -50,8 +50,29 @@ def test_shipped_clip_is_complete(body_named, body_name: str, motion: str) -> No
         np.testing.assert_allclose(clip.qpos[-1, 7:], clip.qpos[0, 7:], atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("body_name", "motion"), [(b, m) for b in BODIES for m in motions_of(b) if MOTIONS[m].recorded]
+)
+def test_a_repaired_variant_of_every_recording_needs_less_from_nowhere_and_ends_alike(
+    body_named, body_name: str, motion: str
+) -> None:
+    body = body_named(body_name)
+    recorded, repaired = load_clip(motion, body), load_clip(motion, body, repaired=True)
+    force = [clip.provenance["quality"]["root_force_share"] for clip in (recorded, repaired)]
+    assert force[1] < force[0]
+    assert repaired.provenance["repaired"]["moved_mean_mm"] < 60
+    assert (repaired.duration, repaired.loop) == (recorded.duration, recorded.loop)
+    np.testing.assert_allclose(repaired.cycle_offset, recorded.cycle_offset, atol=1e-6)
+    assert repaired.activation is not None
+
+
 def test_clips_are_small() -> None:
-    paths = [clip_path(motion, body) for body in BODIES for motion in motions_of(body)]
+    paths = [
+        clip_path(motion, body, repaired=repaired)
+        for body in BODIES
+        for motion in motions_of(body)
+        for repaired in (False, True)
+    ]
     assert sum(path.stat().st_size for path in paths if path.is_file()) < 14e6
 
 

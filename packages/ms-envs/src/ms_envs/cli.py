@@ -27,6 +27,7 @@ def retarget(
     body: tuple[str, ...] = (),
     output: Path | None = None,
     check: bool = False,
+    repaired: bool = False,
 ) -> None:
     """Regenerate clips from motion capture and print their quality report.
 
@@ -35,10 +36,31 @@ def retarget(
         body: Names of bodies; all by default.
         output: Folder to write to, instead of the package.
         check: Write nothing; compare with the clips of the package, byte for byte.
+        repaired: Make the variants for clip="repaired" instead, from the clips of the package.
     """
     from ms_envs.retarget.pipeline import retarget_command
 
-    retarget_command(motions, body, output, check)
+    retarget_command(motions, body, output, check, repaired)
+
+
+@app.command
+def repair(
+    motion: Annotated[str, tyro.conf.Positional],
+    output: Path,
+    body: str = "myo-fullbody",
+    tolerance: float = 0.03,
+) -> None:
+    """Change a motion until gravity and floor nearly explain it, and write it as a clip of your own.
+
+    Args:
+        motion: Id or name of a motion, or path of an .npz clip.
+        output: Clip to write, an .npz file.
+        body: Name of the body.
+        tolerance: Distance from the given motion that costs as much as 2 % of body weight from nowhere, m.
+    """
+    from ms_envs.retarget.repair import repair_command
+
+    repair_command(motion, output, body, tolerance)
 
 
 @app.command

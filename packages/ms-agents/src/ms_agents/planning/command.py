@@ -43,7 +43,8 @@ def search(
         quality = reference_quality(planner.env.body, planner.env.clip)
         quality.check(limits or ReferenceLimits())
         if quality.doubtful:
-            console.print(f"Doubtful: {quality}.")
+            hint = "" if "repaired" in planner.env.clip.provenance else ' Less needs clip="repaired".'
+            console.print(f"Doubtful: {quality}.{hint}")
         if path.is_file():
             planner.resume(Plan.load(path))
         with Progress(*columns, console=console) as progress:

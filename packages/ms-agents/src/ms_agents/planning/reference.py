@@ -60,7 +60,8 @@ class ReferenceQuality:
         if self.root_force > limits.root_force or self.unreachable_torque > limits.unreachable_torque:
             raise ValueError(
                 f"{self}; the limits are {100 * limits.root_force:.0f} % and {100 * limits.unreachable_torque:.0f} %: "
-                "raise them to plan it all the same"
+                'choose clip="repaired", repair a clip of your own by `ms-envs repair`, or raise them to plan it all '
+                "the same"
             )
 
 

@@ -20,7 +20,6 @@ from ms_envs.envs.control import action_moments, make_control
 from ms_envs.envs.mjx_state import TimeStep, TrackingState
 from ms_envs.envs.mjx_tracking import MjxTracking
 from ms_envs.envs.options import TrackingOptions
-from ms_envs.motions import load_clip
 from ms_envs.physics.mjx_model import Buffers
 from ms_envs.task.errors import tracking_error_slices
 from ms_envs.task.observation import observation_slices
@@ -90,7 +89,7 @@ class MjxTrackingVectorEnv(VectorEnv[jax.Array, jax.Array, jax.Array]):
             "device": str(jax.devices()[0]),
         }
         self.body = load_body(o.body, strength=o.strength, timestep=o.timestep, **o.body_options)
-        self.clip = load_clip(motion if o.clip is None else o.clip, self.body)
+        self.clip = o.load_clip(motion, self.body)
         control = make_control(o.control, self.body, self.clip, o.reflex_gains)
         self._buffers = Buffers.from_arguments(buffers or {})
         self.core = MjxTracking.make(

@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ms_envs.bodies import DEFAULT_BODY
 from ms_envs.envs.control import CONTROLS, ReflexGains
+from ms_envs.motions import REPAIRED, load_clip
 from ms_envs.task.objectives import OBJECTIVES
 from ms_envs.task.observation import MUSCLE_SIGNALS
 from ms_envs.task.reward import checked_weights
 from ms_envs.task.termination import Termination
+
+if TYPE_CHECKING:
+    from ms_envs.bodies.body import Body
+    from ms_envs.motions.clip import MotionClip
 
 MUSCLE_PATHS = ("exact", "fitted")
 """How muscle lengths are found: by the geometry of MuJoCo, or by functions of joint angles fitted to it."""
@@ -35,7 +40,8 @@ class TrackingOptions:
         control: ``"excitation"``, ``"reflex"`` or ``"posture"``.
         reflex: Gains of the stretch reflex, see :class:`ms_envs.envs.control.ReflexGains`.
         muscle_paths: ``"exact"`` or, for several times the speed of the full bodies on the CPU, ``"fitted"``.
-        clip: Path of a clip of your own, instead of the one of the suite.
+        clip: ``"repaired"`` for the variant of the suite's clip that gravity and floor explain better, or the path of a
+            clip of your own.
         control_rate: Actions per second.
         timestep: Physics time step, s; the control step must be a whole number of them.
         horizon: Longest episode, s; by default 10 s of a looping motion, or to the end of another.
@@ -124,6 +130,11 @@ class TrackingOptions:
         if unknown:
             raise ValueError(f"unknown arguments {unknown}; choose from {valid}")
         return cls(**arguments)
+
+    def load_clip(self, motion: str, body: Body) -> MotionClip:
+        """The clip to imitate, of a motion of the suite unless ``clip`` names another."""
+        repaired = self.clip == REPAIRED
+        return load_clip(motion if repaired or self.clip is None else self.clip, body, repaired=repaired)
 
     @property
     def substeps(self) -> int:

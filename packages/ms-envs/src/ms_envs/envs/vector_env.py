@@ -22,7 +22,6 @@ from ms_envs.envs.options import TrackingOptions
 from ms_envs.envs.random_streams import RandomStreams
 from ms_envs.envs.starts import Starts
 from ms_envs.envs.vector_info import masked, remasked
-from ms_envs.motions import load_clip
 from ms_envs.motions.clip import ReferenceTable
 from ms_envs.paths import load_paths
 from ms_envs.physics import CpuEngine, FittedEngine, RootSupport
@@ -91,7 +90,7 @@ class TrackingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDAr
             "render_fps": round(1 / self.control_timestep),
         }
         self.body = load_body(o.body, strength=o.strength, timestep=o.timestep, **o.body_options)
-        self.clip = load_clip(motion if o.clip is None else o.clip, self.body)
+        self.clip = o.load_clip(motion, self.body)
         self._reference = ReferenceTable(self.clip, self.body)
         self._control = make_control(o.control, self.body, self.clip, o.reflex_gains)
         threads = min(num_envs, threads or os.cpu_count() or 1)

@@ -12,9 +12,10 @@ from rich.progress import Progress
 from ms_envs.atomic_file import atomic_file
 from ms_envs.bodies import BODIES, load_body
 from ms_envs.envs.rendering import Renderer
-from ms_envs.motions import load_clip, motions_of
+from ms_envs.motions import MOTIONS, load_clip, motions_of
 from ms_envs.retarget.contact_sheet import contact_sheet
 from ms_envs.retarget.quality import CAPTION, QualityReport, markdown_table
+from ms_envs.retarget.repair import Change, changes_table
 
 _INTRODUCTION = f"""# Motions
 
@@ -22,6 +23,12 @@ Every clip at evenly spaced moments, muscles coloured by the activations that ba
 `ms-envs gallery` writes this page; [retargeting](../retargeting.md) tells how clips are made.
 
 {CAPTION[0].upper()}{CAPTION[1:]}.
+"""
+
+_REPAIRED = """### Repaired
+
+What `clip="repaired"` changes: mean and greatest distance between key bodies, force (share of body weight) and moment
+from nowhere, share of joint torque out of reach, share of muscles saturated.
 """
 
 BANNER = (
@@ -82,6 +89,7 @@ def write_gallery(folder: Path, bodies: Iterable[str] = ()) -> None:
                 reports.append(QualityReport.from_dict(clip.provenance["quality"]))
                 pictures.append(f"### {motion}\n\n![{motion} on {name}]({sheet.as_posix()})\n")
                 progress.advance(task)
-            page += [f"## {name}\n", markdown_table(reports), *pictures]
+            changes = [Change.of(body, motion) for motion in motions_of(name) if MOTIONS[motion].recorded]
+            page += [f"## {name}\n", markdown_table(reports), _REPAIRED, changes_table(changes), *pictures]
     with atomic_file(folder / "README.md") as temporary:
         temporary.write_text("\n".join(page))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from pathlib import Path
 
 import mujoco
@@ -15,13 +14,14 @@ from rich.progress import Progress
 from ms_envs.bodies import BODIES, load_body
 from ms_envs.bodies.body import Body
 from ms_envs.inverse import static_optimization
-from ms_envs.motions import MOTIONS, clip_path, motions_of
+from ms_envs.motions import MOTIONS, clip_path, load_clip, motions_of
 from ms_envs.motions.clip import MotionClip
 from ms_envs.report_table import table_console
 from ms_envs.retarget import deepmimic, ground, skeleton, synthetic
 from ms_envs.retarget.consistency import Tolerances, make_consistent
 from ms_envs.retarget.fit import Retargeted, retarget
-from ms_envs.retarget.quality import QualityReport, print_table, quality_report
+from ms_envs.retarget.quality import QualityReport, judged, print_table
+from ms_envs.retarget.repair import repair
 from ms_envs.retarget.source import SourceMotion
 from ms_envs.retarget.targets import KeyPointTargets, point_positions
 
@@ -44,7 +44,11 @@ BALANCE_TOLERANCE = 0.002
 
 
 def retarget_command(
-    motions: Iterable[str] = (), bodies: Iterable[str] = (), output: Path | None = None, check: bool = False
+    motions: Iterable[str] = (),
+    bodies: Iterable[str] = (),
+    output: Path | None = None,
+    check: bool = False,
+    repaired: bool = False,
 ) -> None:
     """Regenerate clips and print their quality.
 
@@ -53,6 +57,7 @@ def retarget_command(
         bodies: Names of bodies; all by default.
         output: Folder to write to, one subfolder per body; the package by default.
         check: Write nothing, and compare with the clips that are there byte for byte.
+        repaired: Make the repaired variants instead, from the recorded motions of the package.
 
     Raises:
         ValueError: If a motion or body is unknown, a body named alone cannot do a motion, or the check finds a
@@ -61,16 +66,18 @@ def retarget_command(
     console = table_console()
     reports: list[QualityReport] = []
     differing: list[str] = []
-    jobs = _jobs(tuple(motions), tuple(bodies))
+    jobs = _jobs(tuple(motions), tuple(bodies), repaired)
     with Progress(console=console) as progress, tempfile.TemporaryDirectory() as scratch:
         task = progress.add_task("retargeting", total=sum(len(names) for names in jobs.values()))
         for body_name, names in jobs.items():
             body = load_body(body_name)
             for name in names:
                 progress.update(task, description=f"{body_name} {name}")
-                clip, report = produce(name, body)
+                clip, report = repair(body, load_clip(name, body)) if repaired else produce(name, body)
                 reports.append(report)
-                path = clip_path(name, body_name) if output is None else output / body_name / f"{name}.npz"
+                path = clip_path(name, body_name, repaired=repaired)
+                if output is not None:
+                    path = output / body_name / f"{name}.npz"
                 if check:
                     fresh = Path(scratch) / "clip.npz"
                     clip.save(fresh)
@@ -105,9 +112,7 @@ def produce(name: str, body: Body) -> tuple[MotionClip, QualityReport]:
     if name not in synthetic.SYNTHETIC:
         clip, targets = _consistent(body, fitted)
     solution = static_optimization(body, clip)
-    report = quality_report(body, clip, targets, solution=solution)
-    provenance = {**clip.provenance, "quality": _rounded(report.to_dict())}
-    return replace(clip, activation=solution.activation, provenance=provenance), report
+    return judged(body, clip, solution, targets)
 
 
 def _consistent(body: Body, fitted: Retargeted) -> tuple[MotionClip, KeyPointTargets]:
@@ -173,8 +178,8 @@ def _balanced(build: Callable[[NDArray[np.float64] | None], SourceMotion], body:
     return result
 
 
-def _jobs(motions: tuple[str, ...], bodies: tuple[str, ...]) -> dict[str, list[str]]:
-    """Motions to make for each body."""
+def _jobs(motions: tuple[str, ...], bodies: tuple[str, ...], recorded: bool) -> dict[str, list[str]]:
+    """Motions to make for each body; perhaps only those that were recorded."""
     unknown = [body for body in bodies if body not in BODIES]
     if unknown:
         raise ValueError(f"unknown body {unknown[0]!r}; choose one of {', '.join(map(repr, BODIES))}")
@@ -183,15 +188,8 @@ def _jobs(motions: tuple[str, ...], bodies: tuple[str, ...]) -> dict[str, list[s
         raise ValueError(f"unknown motion {unknown[0]!r}; choose one of {', '.join(MOTIONS)}")
     jobs = {}
     for body in bodies or tuple(BODIES):
-        possible = motions_of(body)
+        possible = [motion for motion in motions_of(body) if MOTIONS[motion].recorded or not recorded]
         jobs[body] = [motion for motion in motions or possible if motion in possible]
         if not jobs[body] and bodies:
             raise ValueError(f"body {body!r} can do none of {', '.join(motions)}; it can do {', '.join(possible)}")
     return jobs
-
-
-def _rounded(values: object) -> object:
-    """The same values with floats of four significant digits."""
-    if isinstance(values, dict):
-        return {key: _rounded(value) for key, value in values.items()}
-    return float(f"{values:.4g}") if isinstance(values, float) else values

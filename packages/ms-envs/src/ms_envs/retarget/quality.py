@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from rich.console import Console
@@ -101,6 +101,32 @@ def quality_report(
         peak_ground_reaction=float(solution.ground_reaction[:, 2].max()) / weight,
         kinematics={} if targets is None else kinematics_report(body, clip, targets),
     )
+
+
+def judged(
+    body: Body, clip: MotionClip, solution: InverseSolution, targets: KeyPointTargets | None = None
+) -> tuple[MotionClip, QualityReport]:
+    """A clip with the activations of its static optimisation, and its quality in its provenance.
+
+    Args:
+        body: The body.
+        clip: A motion made for it.
+        solution: Its static optimisation.
+        targets: As for :func:`quality_report`.
+
+    Returns:
+        The clip and its report.
+    """
+    report = quality_report(body, clip, targets, solution=solution)
+    provenance = {**clip.provenance, "quality": _rounded(report.to_dict())}
+    return replace(clip, activation=solution.activation, provenance=provenance), report
+
+
+def _rounded(values: object) -> object:
+    """The same values with floats of four significant digits."""
+    if isinstance(values, dict):
+        return {key: _rounded(value) for key, value in values.items()}
+    return float(f"{values:.4g}") if isinstance(values, float) else values
 
 
 def _kinematic(name: str, digits: int) -> Callable[[QualityReport], str]:
