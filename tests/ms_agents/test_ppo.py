@@ -14,6 +14,7 @@ from ms_agents.hyperparameters import Hyperparameters
 from ms_agents.observation_normalizer import ObservationNormalizer
 from ms_agents.ppo.policy import TrackingPolicy
 from ms_agents.ppo.rollout import Rollout
+from ms_agents.ppo.update import update_policy
 from ms_agents.ppo.vector import GymnasiumVecEnv
 from stable_baselines3.common.callbacks import BaseCallback
 
@@ -64,6 +65,16 @@ def test_log_likelihood_differs_from_that_of_the_gaussian_by_a_constant():
     own = policy.log_likelihood(base, mean)
     difference = policy.get_distribution(observation).log_prob(base) - own
     assert torch.allclose(difference, difference[0].expand(6), atol=1e-5)
+
+
+def test_an_update_stays_finite_where_the_importance_ratio_overflows():
+    policy = make_policy(-1, 1)
+    rollout = Rollout(4, Box(-np.inf, np.inf, (5,), np.float32), Box(-1, 1, (3,), np.float32), n_envs=8)
+    rollout.log_likelihoods.fill_(-500.0)  # far less likely before than now
+    rollout.advantages[:] = torch.linspace(-1, 1, 8)
+    logs = update_policy(policy, rollout, Hyperparameters(epochs=1), torch.Generator().manual_seed(0))
+    assert all(np.isfinite(value) for value in logs.values())
+    assert all(parameter.isfinite().all() for parameter in policy.parameters())
 
 
 def test_executed_actions_stay_in_the_box_and_clipping_is_counted():

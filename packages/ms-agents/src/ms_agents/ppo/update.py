@@ -10,6 +10,10 @@ from ms_agents.hyperparameters import Hyperparameters
 from ms_agents.ppo.policy import TrackingPolicy
 from ms_agents.ppo.rollout import Rollout
 
+FARTHEST_LOG_RATIO = 20.0
+"""Logarithm of the importance ratio beyond which it is taken to be no larger: of hundreds of muscles, whose logarithms
+add up, the ratio of a single frame else exceeds what single precision holds, and with it loss and weights."""
+
 
 def update_policy(
     policy: TrackingPolicy, rollout: Rollout, hp: Hyperparameters, generator: torch.Generator
@@ -43,7 +47,7 @@ def update_policy(
             state = states[rows]
             mean = policy.mean_in(state)
             log_ratio = policy.log_likelihood(base[rows], mean) - old[rows]
-            ratio, advantage = log_ratio.exp(), advantages[rows]
+            ratio, advantage = log_ratio.clamp(max=FARTHEST_LOG_RATIO).exp(), advantages[rows]
             surrogate = torch.min(ratio * advantage, ratio.clamp(1 - hp.clip, 1 + hp.clip) * advantage).mean()
             value_loss = (policy.values_in(state) - returns[rows]).square().mean()
             outside = (mean - mean.clamp(policy.low, policy.high)) / policy.half_range
