@@ -43,7 +43,7 @@ def search(
         quality = reference_quality(planner.env.body, planner.env.clip)
         quality.check(limits or ReferenceLimits())
         if quality.doubtful:
-            hint = "" if "repaired" in planner.env.clip.provenance else ' Less needs clip="repaired".'
+            hint = "" if "repaired" in planner.env.clip.provenance else ' clip="repaired" needs less.'
             console.print(f"Doubtful: {quality}.{hint}")
         if path.is_file():
             planner.resume(Plan.load(path))
