@@ -26,8 +26,13 @@ from rich.console import Console
 from benchmarks.results_file import FOLDER, described, machine, write
 
 ANY_CLIP = ReferenceLimits(float("inf"), float("inf"))
-CHANGES: dict[str, dict[str, float]] = {"dance_b": {"tolerances.drift": 0.08, "samples": 48, "retreats": 8}}
-"""Constants that differ from those of the preset, of motions whose searches with these gave up."""
+CONSTANTS: dict[str, dict[str, float]] = {
+    "ms-human-700 dance_b": {"tolerances.drift": 0.08, "samples": 48, "retreats": 8},
+    "myo-fullbody jump": {"samples": 64},
+}
+"""Constants other than those of the preset, where a search with these gave up."""
+ARGUMENTS: dict[str, dict[str, Any]] = {"myo-fullbody jump": {"reflex": {"stiffness": 50, "damping": 1.5}}}
+"""Likewise, arguments of the environment."""
 LAST = 0.2
 """Time before the end in which saturation is counted, s."""
 
@@ -121,8 +126,9 @@ def _plan(folder: Path, body: str, motion: str, core_minutes: float, seeds: int,
 
 
 def _request(body: str, motion: str, seed: int) -> PlanRequest:
-    constants = PlannerHyperparameters.preset(preset_of(motion)).changed(CHANGES.get(motion, {}))
+    constants = PlannerHyperparameters.preset(preset_of(motion)).changed(CONSTANTS.get(f"{body} {motion}", {}))
     arguments = {"body": body} if motion == "walk" else {"body": body, "clip": REPAIRED}
+    arguments |= ARGUMENTS.get(f"{body} {motion}", {})
     return PlanRequest(f"ms_envs:{MOTIONS[motion].env_id}", arguments, seed=seed, hyperparameters=constants)
 
 
