@@ -8,6 +8,7 @@ from typing import Annotated
 
 import tyro
 
+from ms_envs.bodies import DEFAULT_BODY
 from ms_envs.command_line import refuse_repeated
 
 app = tyro.extras.SubcommandApp()
@@ -47,7 +48,7 @@ def retarget(
 def repair(
     motion: Annotated[str, tyro.conf.Positional],
     output: Path,
-    body: str = "myo-fullbody",
+    body: str = DEFAULT_BODY,
     tolerance: float = 0.03,
 ) -> None:
     """Change a motion until gravity and floor nearly explain it, and write it as a clip of your own.

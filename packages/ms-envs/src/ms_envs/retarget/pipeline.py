@@ -109,7 +109,7 @@ def produce(name: str, body: Body) -> tuple[MotionClip, QualityReport]:
     """
     fitted = make(name, body)
     clip, targets = fitted.clip, fitted.targets
-    if name not in synthetic.SYNTHETIC:
+    if MOTIONS[name].recorded:
         clip, targets = _consistent(body, fitted)
     solution = static_optimization(body, clip)
     return judged(body, clip, solution, targets)
