@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -165,24 +166,65 @@ def test_costlier_offsets_make_for_smaller_gains(plan):
     assert 0.0 < 2 * sizes[1] < sizes[0]
 
 
-def test_a_motion_that_ends_is_learnt_to_its_end_and_not_beyond(monkeypatch):
-    request = replace(REQUEST, id="ms_envs:MSEmu/Jump-v0")
-    constants = FeedbackHyperparameters(bodies=4, rounds=2, first_seconds=0.1, seconds=3.0)
-    seen = []
+@pytest.fixture
+def fitted(monkeypatch) -> list[Samples]:
+    """All samples that models were fitted to, one entry per fit."""
+    seen: list[Samples] = []
 
     def watched(samples, *others):
-        seen.append(samples.segment)
+        seen.append(samples)
         return linear_models(samples, *others)
 
     monkeypatch.setattr("ms_agents.reproduction.identification.linear_models", watched)
-    identification = Identification(request, None, constants, Perturbation(), seed=0, threads=1)
-    feedback = identification.run(lambda *_: None)
-    identification.close()
-    whole = len(feedback.nominal) // feedback.segment_steps
+    return seen
+
+
+def test_a_motion_that_ends_is_learnt_to_its_end_and_begun_anew(fitted):
+    request = replace(REQUEST, id="ms_envs:MSEmu/Jump-v0")
+    constants = FeedbackHyperparameters(bodies=4, rounds=2, first_seconds=0.1, seconds=3.0)
+    with closing(Identification(request, None, constants, Perturbation(), seed=0, threads=1)) as identification:
+        feedback = identification.run(lambda *_: None)
     assert not feedback.nominal.loop
     assert np.isfinite(feedback.gains).all()
-    assert seen[-1].max() == whole - 1
-    assert len(seen[-1]) == 4 * (2 + whole)
+    assert fitted[-1].segment.max() == len(feedback.nominal) // feedback.segment_steps - 1
+    assert len(fitted[-1].segment) == 4 * (2 + 50)  # 0.1 s and 3 s of segments of 0.06 s
+
+
+def test_bodies_that_fall_begin_anew(fitted):
+    request = replace(REQUEST, env_kwargs={"body": "myo-legs", "muscle_paths": "fitted"})
+    constants = FeedbackHyperparameters(bodies=4, rounds=2, first_seconds=0.1, seconds=3.0, limit=1e-3)
+    reported: list[float] = []
+    with closing(Identification(request, None, constants, Perturbation(), seed=0, threads=1)) as identification:
+        identification.run(lambda _, endurance: reported.append(endurance))
+    assert 0.3 < reported[1] < 2.5
+    assert 0.9 * 4 * 52 < len(fitted[-1].segment) < 4 * 52
+
+
+def test_the_feedback_is_that_under_which_bodies_fell_least_often(monkeypatch):
+    constants = FeedbackHyperparameters(bodies=4, rounds=3, first_seconds=0.1, seconds=0.1)
+    used: list[Feedback] = []
+    with closing(Identification(REQUEST, None, constants, Perturbation(), seed=0, threads=1)) as identification:
+        roll_out, endurances = identification._roll_out, iter([9.0, 1.0, 3.0, 2.0])
+
+        def timed(feedback, seconds):
+            used.append(feedback)
+            return roll_out(feedback, seconds)[0], next(endurances)
+
+        monkeypatch.setattr(identification, "_roll_out", timed)
+        assert identification.run(lambda *_: None) is used[2]
+
+
+def test_around_a_plan_half_of_the_bodies_begin_near_the_motion(plan):
+    constants = FeedbackHyperparameters(bodies=8)
+    little = Perturbation(1e-6, 1e-6, 1e-6, 1e-6, 1e-6, 1e-6)
+    with closing(Identification(REQUEST, plan, constants, little, seed=0, threads=1)) as identification:
+        identification._begin(np.ones(8, dtype=np.bool_))
+        env = identification._env
+        qpos, _, _ = env.coordinates()
+        from_motion = np.abs(qpos - env.clip.coordinates(env.time)[0]).max(axis=1)
+        from_plan = np.abs(qpos - identification._nominal.at(env.time)["qpos"]).max(axis=1)
+    np.testing.assert_array_equal(from_plan < 1e-4, np.arange(8) % 2 == 0)
+    np.testing.assert_array_equal(from_motion < 1e-4, np.arange(8) % 2 == 1)
 
 
 def test_lessons_say_what_the_feedback_would_do_not_what_was_done(env, plan):

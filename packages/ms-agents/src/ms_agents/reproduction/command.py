@@ -128,7 +128,7 @@ class Reproduction:
                     config.request, plan, config.feedback, config.perturbation, config.seed, self._threads
                 )
                 with closing(found):
-                    feedback = found.run(lambda n, upright: advance(n, f"{100 * upright:.0f} % up"))
+                    feedback = found.run(lambda n, endurance: advance(n, f"falls every {endurance:.1f} s"))
                     feedback.save(self._feedback_path, found.identity)
         self._score(FEEDBACK, lambda env: FeedbackPolicy(self._feedback(env), env))
 

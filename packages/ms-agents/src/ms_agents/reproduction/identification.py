@@ -12,7 +12,7 @@ from ms_agents.planning import Plan, PlanRequest
 from ms_agents.planning.rollouts import Rollouts
 from ms_agents.planning.stage import make_stage
 from ms_agents.reproduction.config import FeedbackHyperparameters, Perturbation
-from ms_agents.reproduction.coordinates import Coordinates, place_near
+from ms_agents.reproduction.coordinates import Coordinates
 from ms_agents.reproduction.dynamics import Samples, linear_models
 from ms_agents.reproduction.feedback import Feedback, FeedbackPolicy, regulator_gains
 from ms_agents.reproduction.middle import Middle
@@ -55,10 +55,10 @@ class Identification:
         self._hp = hp = hyperparameters
         self._env = env = make_stage(request, hp.bodies, threads, "fitted")
         self.identity = environment_identity(env)
-        if plan is None:
-            self._nominal = Nominal.of_motion(env)
-        else:
+        self._nominal = motion = Nominal.of_motion(env)
+        if plan is not None:
             self._nominal = Nominal.of_plan(plan, env.clip, env.body, env.control_timestep)
+        self._starts = [motion] if plan is None else [self._nominal, motion]
         self._coordinates = Coordinates(env.body)
         self._scale = self._coordinates.scale(perturbation)
         self._rollouts = rollouts = Rollouts(env, request.hyperparameters)
@@ -72,19 +72,24 @@ class Identification:
         """All rounds.
 
         Args:
-            report: Told how many rounds are done and how long the bodies of the last one stayed up, as a share.
+            report: Told how many rounds are done and after how many seconds, on average, bodies of the last one fell.
 
         Returns:
-            The feedback after the last round.
+            The feedback under which bodies fell least often; that of the last round is rolled out for it once more.
         """
         hp, cost, samples = self._hp, self._state_cost(), list[Samples]()
         offset_cost = np.diag(1 / (len(self._joints) * (self._tolerance * self._deviation) ** 2))
         loop, duration = self._nominal.loop, self._steps * self._nominal.timestep
         size, offsets = self._coordinates.size, len(offset_cost)
         middle = Middle(np.zeros((self._segments, size)), np.zeros((self._segments, offsets)))
-        feedback = self._feedback(np.zeros((self._segments, offsets, size + offsets + 1)))
-        for number in range(hp.rounds):
-            found, upright = self._roll_out(feedback, hp.seconds if number else hp.first_seconds)
+        feedback = best = self._feedback(np.zeros((self._segments, offsets, size + offsets + 1)))
+        longest = 0.0
+        for number in range(hp.rounds + 1):
+            found, endurance = self._roll_out(feedback, hp.seconds if number else hp.first_seconds)
+            if number and endurance > longest:
+                longest, best = endurance, feedback
+            if number == hp.rounds:
+                break
             samples.append(found)
             middle = middle.of(Samples.joined(samples[-2:]), self._scale)
             models = linear_models(
@@ -92,8 +97,8 @@ class Identification:
             )
             effort, mean = hp.effort * offset_cost, middle.smooth_offset(loop)
             feedback = self._feedback(regulator_gains(models, cost, effort, offset_cost, mean, loop))
-            report(number + 1, upright)
-        return feedback
+            report(number + 1, endurance)
+        return best
 
     def close(self) -> None:
         """Close the environments."""
@@ -103,32 +108,47 @@ class Identification:
         return Feedback(self._nominal, self._coordinates, gains, self._steps, self._joints, self._hp.limit)
 
     def _roll_out(self, feedback: Feedback, seconds: float) -> tuple[Samples, float]:
-        """Samples of bodies led by feedback and noise from near the trajectory, and the share that stayed up."""
-        env, hp, steps, loop = self._env, self._hp, self._steps, self._nominal.loop
-        segments, whole = max(round(seconds / (steps * env.control_timestep)), 1), len(self._nominal) // steps
-        if not loop:
-            segments = min(segments, whole)
-        starts = whole if loop else whole - segments + 1
-        begin = self._generator.integers(0, starts, env.num_envs) * steps * env.control_timestep
-        place_near(env, self._coordinates, self._scale, begin / env.clip.duration, self._generator)
-        policy, upright = FeedbackPolicy(feedback, env), np.ones(env.num_envs, dtype=np.bool_)
+        """Samples of bodies led by feedback and noise, and the mean time between two falls of a body, s.
+
+        Bodies that fall, or come to the end of a motion that ends, begin anew at once.
+        """
+        env, hp, steps, timestep = self._env, self._hp, self._steps, self._nominal.timestep
+        segments, last = max(round(seconds / (steps * timestep)), 1), len(self._nominal) // steps - 1
+        self._begin(np.ones(env.num_envs, dtype=np.bool_))
+        policy, falls = FeedbackPolicy(feedback, env), 0
         state, parts = feedback.deviation(env), list[Samples]()
         for _ in range(segments):
             segment, before = feedback.segment(env.time).astype(np.int64), policy.change
-            if not upright.any():
-                break
             noise = hp.noise * self._deviation * self._generator.standard_normal(before.shape)
-            taken = np.zeros_like(before)
+            taken, up = np.zeros_like(before), np.ones(env.num_envs, dtype=np.bool_)
             for _ in range(steps):
                 policy.look()
                 policy.change = np.clip(policy.change + noise, -hp.limit, hp.limit)
                 taken += policy.change / steps
                 env.step(feedback.actions(policy.change, env.time))
-                upright &= ~self._rollouts.failed(env)
-            following, up = feedback.deviation(env), upright
+                up &= ~self._rollouts.failed(env)
+            following = feedback.deviation(env)
             parts.append(Samples(state[up], before[up], taken[up], following[up], segment[up]))
+            falls += int((~up).sum())
+            over = ~up if self._nominal.loop else ~up | (segment == last)
+            if over.any():
+                self._begin(over)
+                policy.change[over] = 0.0
+                following = feedback.deviation(env)
             state = following
-        return Samples.joined(parts), float(upright.mean())
+        return Samples.joined(parts), env.num_envs * segments * steps * timestep / max(falls, 1)
+
+    def _begin(self, bodies: NDArray[np.bool_]) -> None:
+        """Put some bodies (N,) near the trajectory; around a plan, half of them near the motion, as episodes begin."""
+        env, steps = self._env, self._steps
+        time = self._generator.integers(0, len(self._nominal) // steps, env.num_envs) * steps * self._nominal.timestep
+        rows = [trajectory.at(time) for trajectory in self._starts]
+        chosen = np.arange(env.num_envs) % len(rows) == 0
+        start = {name: np.where(chosen[:, None], rows[0][name], rows[-1][name]) for name in rows[0]}
+        deviation = self._scale * self._generator.standard_normal((env.num_envs, self._coordinates.size))
+        moved = (*self._coordinates.displaced(start["qpos"], start["qvel"], deviation), start["activation"])
+        kept = zip(moved, env.coordinates(), strict=True)
+        env.place(*(np.where(bodies[:, None], new, now) for new, now in kept), np.where(bodies, time, env.time))
 
     def _state_cost(self) -> Array:
         """Second derivatives of the cost of planning at the beginning of every segment, (S, D, D)."""
