@@ -141,14 +141,16 @@ class Identification:
     def _begin(self, bodies: NDArray[np.bool_]) -> None:
         """Put some bodies (N,) near the trajectory; around a plan, half of them near the motion, as episodes begin."""
         env, steps = self._env, self._steps
-        time = self._generator.integers(0, len(self._nominal) // steps, env.num_envs) * steps * self._nominal.timestep
+        first = steps * self._generator.integers(0, len(self._nominal) // steps, env.num_envs)
+        time = first.astype(np.float64) * self._nominal.timestep
         rows = [trajectory.at(time) for trajectory in self._starts]
         chosen = np.arange(env.num_envs) % len(rows) == 0
         start = {name: np.where(chosen[:, None], rows[0][name], rows[-1][name]) for name in rows[0]}
         deviation = self._scale * self._generator.standard_normal((env.num_envs, self._coordinates.size))
         moved = (*self._coordinates.displaced(start["qpos"], start["qvel"], deviation), start["activation"])
-        kept = zip(moved, env.coordinates(), strict=True)
-        env.place(*(np.where(bodies[:, None], new, now) for new, now in kept), np.where(bodies, time, env.time))
+        pairs = zip(moved, env.coordinates(), strict=True)
+        qpos, qvel, activation = (np.where(bodies[:, None], new, now) for new, now in pairs)
+        env.place(qpos, qvel, activation, np.where(bodies, time, env.time))
 
     def _state_cost(self) -> Array:
         """Second derivatives of the cost of planning at the beginning of every segment, (S, D, D)."""
