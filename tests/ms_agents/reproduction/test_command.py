@@ -3,17 +3,21 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from ms_agents import AggregatedPPO
 from ms_agents.checkpoint import read_checkpoint
 from ms_agents.evaluation import evaluate
 from ms_agents.hyperparameters import DiscriminatorHyperparameters, Hyperparameters
+from ms_agents.planning import Plan
+from ms_agents.planning.command import search
 from ms_agents.reproduction.cloning import LASTING
-from ms_agents.reproduction.command import reproduce
+from ms_agents.reproduction.command import Reproduction, reproduce
 from ms_agents.reproduction.config import CloningHyperparameters, FeedbackHyperparameters, ReproductionConfig
 from ms_agents.reproduction.fine_tuning import prime
 from ms_agents.runs import BEST, LAST, load_run
+from rich.console import Console
 
 CONFIG = ReproductionConfig(
     "ms_envs:MSEmu/Walk-v0",
@@ -99,3 +103,28 @@ def test_a_directory_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "reproduction.json").rename(tmp_path / "config.json")
     with pytest.raises(ValueError, match="already holds a run"):
         reproduce(CONFIG, tmp_path)
+
+
+def test_a_plan_that_was_made_before_takes_the_place_of_the_search(tmp_path):
+    config, path = CONFIG.changed({"teacher": "plan"}), tmp_path / "plan.npz"
+    made = search(replace(config.request, seconds=0.2, seed=3), path, core_minutes=1.0, threads=1)
+    folder = tmp_path / "run"
+    config.save(folder)
+    Reproduction(config, folder, 1, made, Console())._plan()
+    kept = Plan.load(folder / "plan.npz")
+    assert kept.request == made.request
+    np.testing.assert_array_equal(kept.actions, made.actions)
+    stage = json.loads((folder / "stages.json").read_text())["plan"]
+    assert stage["done"]
+    assert stage["core_seconds"] == pytest.approx(made.core_seconds, abs=10.0)
+    other = replace(made, rows={**made.rows, "action": made.actions + 0.1})
+    with pytest.raises(ValueError, match="goes by another plan"):
+        Reproduction(config, folder, 1, other, Console())._plan()
+    foreign = replace(made, identity={**made.identity, "clip_hash": "of another"})
+    with pytest.raises(ValueError, match="the plan was made for another environment: clip_hash"):
+        Reproduction(config, tmp_path / "second", 1, foreign, Console())._plan()
+    with pytest.raises(ValueError, match="the teacher is 'motion'; choose teacher 'plan'"):
+        reproduce(CONFIG, tmp_path / "third", plan=path)
+    with pytest.raises(FileNotFoundError, match="there is no plan"):
+        reproduce(config, tmp_path / "third", plan=tmp_path / "none.npz")
+    assert not (tmp_path / "third").exists()

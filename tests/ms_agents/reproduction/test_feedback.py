@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from ms_agents.evaluation import make_evaluation_env
 from ms_agents.identity import environment_identity
 from ms_agents.planning import PlannerHyperparameters, PlanRequest
 from ms_agents.planning.plan import Plan, SearchState
@@ -235,3 +237,18 @@ def test_lessons_say_what_the_feedback_would_do_not_what_was_done(env, plan):
     for lesson in lessons:
         np.testing.assert_allclose(lesson.action, 0.075, atol=1e-6)
         assert lesson.observation.shape == (5, env.single_observation_space.shape[0])
+
+
+def test_bodies_that_fall_begin_new_lessons():
+    arguments = {"body": "myo-legs", "muscle_paths": "fitted", "control": "posture", "threads": 1}
+    env: Any = make_evaluation_env(REQUEST.id, episodes=4, **arguments).unwrapped
+    with closing(env):
+        nominal, coordinates = Nominal.of_motion(env), Coordinates(env.body)
+        idle = Feedback(nominal, coordinates, np.zeros((21, 3, coordinates.size + 4)), 3, np.arange(3), 0.2)
+        lessons = take_lessons(env, idle, None, Perturbation(), 0.3, 4.0, np.random.default_rng(0))
+        heights = [lesson.observation[:, env.observation_slices["root_height"]] for lesson in lessons]
+    lengths = [len(lesson.action) for lesson in lessons]
+    assert len(lessons) > 4
+    assert 0.95 * 800 < sum(lengths) <= 800  # all of 4 s at 50 Hz, but for what fell at once
+    assert max(np.abs(np.diff(height, axis=0)).max() for height in heights) < 0.05  # nobody is lifted within a lesson
+    assert all(abs(height[0, 0] - 0.93) < 0.15 for height in heights)

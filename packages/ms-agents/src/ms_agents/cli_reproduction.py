@@ -28,6 +28,8 @@ class Reproduce:
     """Of everything."""
     teacher: Literal["motion", "plan", "none"] = "motion"
     """What feedback keeps bodies on: the motion itself, or a plan of it, searched for first; none leaves all to PPO."""
+    plan: Path | None = None
+    """A plan that was made before, as by ms-agents plan, in place of the search; with --teacher plan."""
     preset: Literal["walk", "whole-body"] = "walk"
     """Joints that get offsets: legs and lumbar spine alone, or all, for which a plan is searched with more samples."""
     set: tuple[tuple[str, str], ...] = ()
@@ -49,4 +51,4 @@ class Reproduce:
             planner=PlannerHyperparameters.preset(self.preset),
         ).changed({name: plain_value(text) for name, text in self.set})
         config = replace(config, core_hours=self.core_hours, seed=self.seed, teacher=self.teacher)
-        sys.stdout.write(f"{reproduce(config, self.run_dir, self.threads)}\n")
+        sys.stdout.write(f"{reproduce(config, self.run_dir, self.threads, self.plan)}\n")

@@ -68,6 +68,7 @@ def clone(
     generator = torch.Generator().manual_seed(seed)
     actor, optimizer = policy.actor, torch.optim.AdamW(policy.actor.parameters(), hp.learning_rate)
     optimizer.param_groups[0]["weight_decay"] = hp.weight_decay
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, hp.epochs)
     state, other = policy.normalizer(observation), policy.normalizer(other)
     action, wanted = ((values - policy.rest) / policy.half_range for values in (action, wanted))
 
@@ -84,6 +85,7 @@ def clone(
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+        schedule.step()
         loss_now = held_out_loss()
         report(epoch, loss_now)
         if loss_now < best:

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from ms_agents.checkpoint import read_checkpoint, write_checkpoint
 from ms_agents.controllers import Policy
 from ms_agents.evaluation import evaluate, make_evaluation_env
-from ms_agents.identity import environment_identity
+from ms_agents.identity import check_identity, environment_identity
 from ms_agents.planning import Plan, PlanRequest
 from ms_agents.planning.command import search
 from ms_agents.planning.stage import make_stage
@@ -37,7 +37,11 @@ from ms_agents.training import film_best, train
 
 
 def reproduce(
-    config: ReproductionConfig, run: Path | None = None, threads: int | None = None, console: Console | None = None
+    config: ReproductionConfig,
+    run: Path | None = None,
+    threads: int | None = None,
+    plan: Path | None = None,
+    console: Console | None = None,
 ) -> Path:
     """Find feedback that keeps a body on a motion, or on a plan of it, clone it, and fine-tune the clone by PPO.
 
@@ -49,14 +53,20 @@ def reproduce(
         config: What to reproduce.
         run: The run directory; by default a new one under ``runs/``.
         threads: Threads that step physics; by default one per core.
+        plan: File of a plan that was made before, for the teacher ``"plan"``; by default the run searches for one.
         console: Where to show progress.
 
     Returns:
         The run directory.
 
     Raises:
-        ValueError: If the run directory is that of something else, or an argument is not valid.
+        FileNotFoundError: If there is no such plan.
+        ValueError: If the run directory is that of something else, the plan was made for another environment or is not
+            what the run goes by, or an argument is not valid.
     """
+    given = None if plan is None else Plan.load(plan)
+    if given is not None and config.teacher != "plan":
+        raise ValueError(f"a plan is given, but the teacher is {config.teacher!r}; choose teacher 'plan'")
     run = run or new_run_directory(config.id)
     if (run / FILE).is_file():
         if ReproductionConfig.load(run) != config:
@@ -67,7 +77,7 @@ def reproduce(
         config.save(run)
     torch.set_num_threads(1)  # physics has the other cores
     with run_lock(run / "clones"):  # training locks the run itself
-        Reproduction(config, run, threads, console or Console()).run()
+        Reproduction(config, run, threads, given, console or Console()).run()
     return run
 
 
@@ -78,11 +88,14 @@ class Reproduction:
         config: What to reproduce.
         folder: The run directory.
         threads: Threads that step physics; by default one per core.
+        plan: One that was made before; by default it is searched for.
         console: Where to show progress.
     """
 
-    def __init__(self, config: ReproductionConfig, folder: Path, threads: int | None, console: Console) -> None:
-        self.config, self.folder, self._threads, self._console = config, folder, threads, console
+    def __init__(
+        self, config: ReproductionConfig, folder: Path, threads: int | None, plan: Plan | None, console: Console
+    ) -> None:
+        self.config, self.folder, self._threads, self._given, self._console = config, folder, threads, plan, console
         self.ledger = Ledger(folder)
         self._training = config.training(1, threads)
 
@@ -109,8 +122,21 @@ class Reproduction:
         """The plan of the motion."""
         if not self.ledger[PLAN].done:
             with self.ledger.clocked(PLAN) as stage:
+                if self._given is not None:
+                    self._adopt(self._given)
                 stage.at_least(Plan.load(self._plan_path).core_seconds if self._plan_path.is_file() else 0.0)
-                search(self._request(), self._plan_path, core_minutes=self.config.plan_minutes, threads=self._threads)
+                if self._given is None:
+                    search(
+                        self._request(), self._plan_path, core_minutes=self.config.plan_minutes, threads=self._threads
+                    )
+        elif self._given is not None and not np.array_equal(self._given.actions, Plan.load(self._plan_path).actions):
+            raise ValueError(f"{self.folder} goes by another plan than the one that is given; choose another directory")
+
+    def _adopt(self, plan: Plan) -> None:
+        """Keep a plan that was made before."""
+        with closing(make_stage(self.config.request, 1)) as env:
+            check_identity(plan.identity, env, "plan")
+        plan.save(self._plan_path)
 
     def _request(self) -> PlanRequest:
         """What to plan: some rounds of a looping motion, or the whole of another."""

@@ -83,7 +83,7 @@ class CloningHyperparameters(HyperparameterSet):
     """Constants of behaviour cloning.
 
     Attributes:
-        learning_rate: Of Adam.
+        learning_rate: Of Adam at the start; it falls to zero along half a cosine.
         minibatch: Frames per gradient step.
         epochs: Most passes over the lessons.
         patience: Passes without improvement on the held-out lessons after which it stops.
@@ -92,9 +92,9 @@ class CloningHyperparameters(HyperparameterSet):
         observation_noise: Standard deviation of what is added to normalised observations.
     """
 
-    learning_rate: float = 1e-3
-    minibatch: int = 256
-    epochs: int = 100
+    learning_rate: float = 2e-3
+    minibatch: int = 512
+    epochs: int = 60
     patience: int = 12
     held_out: float = 0.1
     weight_decay: float = 1e-2
@@ -131,9 +131,9 @@ class ReproductionConfig:
             everything to PPO.
         plan_rounds: Rounds of a looping motion that are planned.
         plan_minutes: Budget of the plan, processor time in min.
-        lessons: Trajectories that are taught at a time.
+        lessons: Bodies that are led side by side for lessons; who falls begins anew.
         lesson_noise: Standard deviation of what disturbs the actions of the first lessons.
-        episode: Longest trajectory, s.
+        episode: How long each of them is led, s.
         rounds: How often clones are taught where they go, and cloned anew.
         warm_up: Share of the budget in which critic and discriminator learn from the best clone before it may change.
         episodes: Episodes of a score.

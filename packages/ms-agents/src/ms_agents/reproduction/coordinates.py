@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from ms_envs.bodies.body import ROOT_DOF, Body
-from ms_envs.envs import TrackingVectorEnv
 from ms_envs.task import rotations
 from numpy.typing import NDArray
 
@@ -65,25 +62,3 @@ class Coordinates:
         root = [p.root_displacement, p.root_displacement, p.root_height] + [p.root_rotation] * 3
         moving = [p.root_velocity] * 3 + [p.root_angular_velocity] * 3
         return np.concatenate([root, joints * [p.joint_angle], moving, joints * [10.0 * p.joint_angle]])
-
-
-def place_near(
-    env: TrackingVectorEnv,
-    coordinates: Coordinates,
-    scale: Array,
-    phase: NDArray[np.floating[Any]],
-    generator: np.random.Generator,
-) -> None:
-    """Put all bodies near the motion, where episodes begin.
-
-    Args:
-        env: The environments.
-        coordinates: Of the body.
-        scale: Standard deviation of every coordinate, (D,).
-        phase: Where in the motion, in [0, 1), (N,).
-        generator: Source of the deviations.
-    """
-    env.reset(options={"phase": phase})
-    qpos, qvel, activation = env.coordinates()
-    deviation = scale * generator.standard_normal((env.num_envs, coordinates.size))
-    env.place(*coordinates.displaced(qpos, qvel, deviation), activation, env.time)

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from ms_agents.controllers import Policy
 from ms_agents.reproduction.config import Perturbation
-from ms_agents.reproduction.coordinates import place_near
 from ms_agents.reproduction.feedback import Feedback, FeedbackPolicy
 
 
@@ -38,30 +37,28 @@ def take_lessons(
     seconds: float,
     generator: np.random.Generator,
 ) -> list[Lesson]:
-    """Let a policy lead bodies from near the motion until they fall, and ask the feedback what it would have done.
+    """Let a policy lead bodies from near the motion, and ask the feedback what it would have done.
+
+    Bodies that fall, or come to the end of a motion that ends, begin anew at once.
 
     Args:
-        env: The environments, with the limits of scoring; one lesson comes from each.
+        env: The environments, with the limits of scoring.
         feedback: The teacher.
         policy: Who acts, deterministically; by default the feedback itself.
-        perturbation: Of the start.
+        perturbation: Of the starts.
         noise: Standard deviation of what is added to the actions, held over a segment each.
-        seconds: Longest trajectory.
+        seconds: How long each environment is led.
         generator: Source of starts and noise.
 
     Returns:
-        The lessons of bodies that were up for at least one control step.
+        A lesson for every trajectory of more than one control step.
     """
-    clip, coordinates = env.clip, feedback.coordinates
-    latest = 1.0 if clip.loop else max(1 - LAST_START / clip.duration, 0.0)
-    phase = latest * generator.uniform(size=env.num_envs)
-    place_near(env, coordinates, coordinates.scale(perturbation), phase, generator)
-    observation = env.set_state(env.get_state())
     teacher, count = FeedbackPolicy(feedback, env), env.num_envs
-    alive, length = np.ones(count, dtype=np.bool_), np.zeros(count, dtype=np.int64)
+    steps = round(seconds / env.control_timestep)
     disturbance = np.zeros((count, len(feedback.joints)))
-    seen, said = [], []
-    for step in range(round(seconds / env.control_timestep)):
+    observation = _begin(env, feedback, perturbation, np.ones(count, dtype=np.bool_), generator)
+    seen, said, ended = [], [], np.zeros((steps, count), dtype=np.bool_)
+    for step in range(steps):
         wanted, _ = teacher.predict(observation)
         action = wanted.copy() if policy is None else policy.predict(observation, deterministic=True)[0].copy()
         if step % feedback.segment_steps == 0:
@@ -72,9 +69,36 @@ def take_lessons(
         nominal = feedback.nominal.at(env.time)["action"]
         teacher.change = OFFSET * (action - nominal)[:, feedback.joints]  # what is done, not what it said
         observation, _, terminated, truncated, _ = env.step(action)
-        length += alive
-        alive &= ~(terminated | truncated)
-        if not alive.any():
-            break
+        ended[step] = over = terminated | truncated
+        if over.any():
+            observation = _begin(env, feedback, perturbation, over, generator)
+            teacher.change[over] = 0.0
+    ended[-1] = True
     states, labels = np.stack(seen, axis=1), np.stack(said, axis=1)
-    return [Lesson(states[i, :steps], labels[i, :steps]) for i, steps in enumerate(length.tolist()) if steps > 1]
+    lessons = []
+    for body in range(count):
+        ends = np.flatnonzero(ended[:, body]) + 1
+        rows = [slice(*pair) for pair in zip([0, *ends[:-1]], ends, strict=True)]
+        lessons += [Lesson(states[body, row], labels[body, row]) for row in rows if row.stop - row.start > 1]
+    return lessons
+
+
+def _begin(
+    env: TrackingVectorEnv,
+    feedback: Feedback,
+    perturbation: Perturbation,
+    bodies: NDArray[np.bool_],
+    generator: np.random.Generator,
+) -> NDArray[np.float32]:
+    """Put some bodies (N,) near the motion, where episodes begin, and look at all of them."""
+    latest = 1.0 if env.clip.loop else max(1 - LAST_START / env.clip.duration, 0.0)
+    before = env.coordinates()
+    env.reset(options={"phase": latest * generator.uniform(size=env.num_envs), "reset_mask": bodies})
+    qpos, qvel, activation = env.coordinates()
+    coordinates = feedback.coordinates
+    deviation = coordinates.scale(perturbation) * generator.standard_normal((env.num_envs, coordinates.size))
+    begun = (*coordinates.displaced(qpos, qvel, deviation), activation)
+    pairs = zip(begun, before, strict=True)
+    qpos, qvel, activation = (np.where(bodies[:, None], new, now) for new, now in pairs)
+    env.place(qpos, qvel, activation, env.time)
+    return env.set_state(env.get_state())
