@@ -17,6 +17,8 @@ from ms_agents.versions import package_versions
 
 REFLEX = {"stiffness": 20.0, "damping": 1.2}
 """Gains under the offsets by default; of stiffer muscles, which chatter, linear models say little."""
+LEARNER = Hyperparameters(action_std=0.02, learning_rate=1e-5, learning_rate_range=(2e-6, 1e-3))
+"""Constants of fine-tuning by default; a policy that is trained with much more noise falls without it."""
 TEACHERS = ("motion", "plan", "none")
 """What lessons are taken from."""
 FILE = "reproduction.json"
@@ -161,7 +163,7 @@ class ReproductionConfig:
     feedback: FeedbackHyperparameters = field(default_factory=FeedbackHyperparameters)
     cloning: CloningHyperparameters = field(default_factory=CloningHyperparameters)
     planner: PlannerHyperparameters = field(default_factory=lambda: PlannerHyperparameters.preset("walk"))
-    learner: Hyperparameters = field(default_factory=lambda: Hyperparameters(action_std=0.05, learning_rate=1e-4))
+    learner: Hyperparameters = LEARNER
 
     def __post_init__(self) -> None:
         if not self.core_hours > 0:
