@@ -71,6 +71,10 @@ def test_environments_take_the_repaired_variant_by_name():
     env.close()
     with pytest.raises(ValueError, match="stand is no recording and needs no repair"):
         gymnasium.make("ms_envs:MSEmu/Stand-v0", body="myo-legs", clip="repaired")
+    with pytest.raises(
+        ValueError, match="unknown clip 'repaird'; give the path of an .npz file, or one of repaired, walk"
+    ):
+        gymnasium.make("ms_envs:MSEmu/Run-v0", body="myo-legs", clip="repaird")
 
 
 def test_the_command_writes_a_clip_that_an_environment_takes(legs, tmp_path, capsys):

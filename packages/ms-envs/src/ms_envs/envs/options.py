@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ms_envs.bodies import DEFAULT_BODY
 from ms_envs.envs.control import CONTROLS, ReflexGains
-from ms_envs.motions import REPAIRED, load_clip
+from ms_envs.motions import REPAIRED, load_clip, motions_of
 from ms_envs.task.objectives import OBJECTIVES
 from ms_envs.task.observation import MUSCLE_SIGNALS
 from ms_envs.task.reward import checked_weights
@@ -133,8 +133,10 @@ class TrackingOptions:
 
     def load_clip(self, motion: str, body: Body) -> MotionClip:
         """The clip to imitate, of a motion of the suite unless ``clip`` names another."""
-        repaired = self.clip == REPAIRED
-        return load_clip(motion if repaired or self.clip is None else self.clip, body, repaired=repaired)
+        clip, known = self.clip, (REPAIRED, *motions_of(body.name))
+        if isinstance(clip, str) and not clip.endswith(".npz") and clip not in known:
+            raise ValueError(f"unknown clip {clip!r}; give the path of an .npz file, or one of {', '.join(known)}")
+        return load_clip(motion if clip in (REPAIRED, None) else clip, body, repaired=clip == REPAIRED)
 
     @property
     def substeps(self) -> int:
