@@ -73,13 +73,12 @@ def take_lessons(
         if over.any():
             observation = _begin(env, feedback, perturbation, over, generator)
             teacher.change[over] = 0.0
-    ended[-1] = True
     states, labels = np.stack(seen, axis=1), np.stack(said, axis=1)
     lessons = []
     for body in range(count):
-        ends = np.flatnonzero(ended[:, body]) + 1
-        rows = [slice(*pair) for pair in zip([0, *ends[:-1]], ends, strict=True)]
-        lessons += [Lesson(states[body, row], labels[body, row]) for row in rows if row.stop - row.start > 1]
+        cuts = np.flatnonzero(ended[:-1, body]) + 1
+        parts = zip(np.split(states[body], cuts), np.split(labels[body], cuts), strict=True)
+        lessons += [Lesson(*part) for part in parts if len(part[0]) > 1]
     return lessons
 
 
