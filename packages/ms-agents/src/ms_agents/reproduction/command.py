@@ -120,23 +120,20 @@ class Reproduction:
 
     def _plan(self) -> None:
         """The plan of the motion."""
-        if not self.ledger[PLAN].done:
-            with self.ledger.clocked(PLAN) as stage:
-                if self._given is not None:
-                    self._adopt(self._given)
-                stage.at_least(Plan.load(self._plan_path).core_seconds if self._plan_path.is_file() else 0.0)
-                if self._given is None:
-                    search(
-                        self._request(), self._plan_path, core_minutes=self.config.plan_minutes, threads=self._threads
-                    )
-        elif self._given is not None and not np.array_equal(self._given.actions, Plan.load(self._plan_path).actions):
-            raise ValueError(f"{self.folder} goes by another plan than the one that is given; choose another directory")
-
-    def _adopt(self, plan: Plan) -> None:
-        """Keep a plan that was made before."""
-        with closing(make_stage(self.config.request, 1)) as env:
-            check_identity(plan.identity, env, "plan")
-        plan.save(self._plan_path)
+        given, path = self._given, self._plan_path
+        if self.ledger[PLAN].done:
+            if given is not None and not np.array_equal(given.actions, Plan.load(path).actions):
+                raise ValueError(f"{self.folder} goes by another plan than the one given; choose another directory")
+            return
+        with self.ledger.clocked(PLAN) as stage:
+            if given is None:
+                stage.at_least(Plan.load(path).core_seconds if path.is_file() else 0.0)
+                search(self._request(), path, core_minutes=self.config.plan_minutes, threads=self._threads)
+            else:
+                with closing(make_stage(self.config.request, 1)) as env:
+                    check_identity(given.identity, env, "plan")
+                given.save(path)
+                stage.at_least(given.core_seconds)
 
     def _request(self) -> PlanRequest:
         """What to plan: some rounds of a looping motion, or the whole of another."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from ms_envs.bodies.body import ROOT_DOF, Body
+from ms_envs.envs import TrackingVectorEnv
 from ms_envs.task import rotations
 from numpy.typing import NDArray
 
@@ -62,3 +63,31 @@ class Coordinates:
         root = [p.root_displacement, p.root_displacement, p.root_height] + [p.root_rotation] * 3
         moving = [p.root_velocity] * 3 + [p.root_angular_velocity] * 3
         return np.concatenate([root, joints * [p.joint_angle], moving, joints * [10.0 * p.joint_angle]])
+
+
+def place_near(
+    env: TrackingVectorEnv,
+    coordinates: Coordinates,
+    scale: Array,
+    start: tuple[Array, Array, Array],
+    time: Array,
+    bodies: NDArray[np.bool_],
+    generator: np.random.Generator,
+) -> None:
+    """Put some bodies near given states; the others stay where they are.
+
+    Args:
+        env: The environments.
+        coordinates: Of the body.
+        scale: Standard deviation of every coordinate, (D,).
+        start: Positions, velocities and activations, (N, nq), (N, nv) and (N, M).
+        time: Where in the motion these states are, s, (N,).
+        bodies: Which are put there, (N,).
+        generator: Source of the deviations.
+    """
+    qpos, qvel, activation = start
+    deviation = scale * generator.standard_normal((env.num_envs, coordinates.size))
+    moved = (*coordinates.displaced(qpos, qvel, deviation), activation)
+    pairs = zip(moved, env.coordinates(), strict=True)
+    qpos, qvel, activation = (np.where(bodies[:, None], new, now) for new, now in pairs)
+    env.place(qpos, qvel, activation, np.where(bodies, time, env.time))

@@ -12,7 +12,7 @@ from ms_agents.planning import Plan, PlanRequest
 from ms_agents.planning.rollouts import Rollouts
 from ms_agents.planning.stage import make_stage
 from ms_agents.reproduction.config import FeedbackHyperparameters, Perturbation
-from ms_agents.reproduction.coordinates import Coordinates
+from ms_agents.reproduction.coordinates import Coordinates, place_near
 from ms_agents.reproduction.dynamics import Samples, linear_models
 from ms_agents.reproduction.feedback import Feedback, FeedbackPolicy, regulator_gains
 from ms_agents.reproduction.middle import Middle
@@ -145,12 +145,10 @@ class Identification:
         time = first.astype(np.float64) * self._nominal.timestep
         rows = [trajectory.at(time) for trajectory in self._starts]
         chosen = np.arange(env.num_envs) % len(rows) == 0
-        start = {name: np.where(chosen[:, None], rows[0][name], rows[-1][name]) for name in rows[0]}
-        deviation = self._scale * self._generator.standard_normal((env.num_envs, self._coordinates.size))
-        moved = (*self._coordinates.displaced(start["qpos"], start["qvel"], deviation), start["activation"])
-        pairs = zip(moved, env.coordinates(), strict=True)
-        qpos, qvel, activation = (np.where(bodies[:, None], new, now) for new, now in pairs)
-        env.place(qpos, qvel, activation, np.where(bodies, time, env.time))
+        qpos, qvel, activation = (
+            np.where(chosen[:, None], rows[0][name], rows[-1][name]) for name in ("qpos", "qvel", "activation")
+        )
+        place_near(env, self._coordinates, self._scale, (qpos, qvel, activation), time, bodies, self._generator)
 
     def _state_cost(self) -> Array:
         """Second derivatives of the cost of planning at the beginning of every segment, (S, D, D)."""

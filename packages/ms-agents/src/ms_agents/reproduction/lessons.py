@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ms_agents.controllers import Policy
 from ms_agents.reproduction.config import Perturbation
+from ms_agents.reproduction.coordinates import place_near
 from ms_agents.reproduction.feedback import Feedback, FeedbackPolicy
 
 
@@ -91,13 +92,7 @@ def _begin(
 ) -> NDArray[np.float32]:
     """Put some bodies (N,) near the motion, where episodes begin, and look at all of them."""
     latest = 1.0 if env.clip.loop else max(1 - LAST_START / env.clip.duration, 0.0)
-    before = env.coordinates()
     env.reset(options={"phase": latest * generator.uniform(size=env.num_envs), "reset_mask": bodies})
-    qpos, qvel, activation = env.coordinates()
     coordinates = feedback.coordinates
-    deviation = coordinates.scale(perturbation) * generator.standard_normal((env.num_envs, coordinates.size))
-    begun = (*coordinates.displaced(qpos, qvel, deviation), activation)
-    pairs = zip(begun, before, strict=True)
-    qpos, qvel, activation = (np.where(bodies[:, None], new, now) for new, now in pairs)
-    env.place(qpos, qvel, activation, env.time)
+    place_near(env, coordinates, coordinates.scale(perturbation), env.coordinates(), env.time, bodies, generator)
     return env.set_state(env.get_state())
